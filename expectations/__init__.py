@@ -1,0 +1,1 @@
+"""What must be true of each table, as data, each rule with its clinical reason."""

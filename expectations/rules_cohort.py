@@ -1,0 +1,116 @@
+"""What must be true of the derived cohort: that one row's parts agree with one another.
+
+Here: contradictions that only show once a patient's tables are joined. Not here: the definitions
+(`transforms.clinical`). A patient whose row breaks a rule is left out of the analyses. Read by
+`expectations.rules`.
+"""
+
+import polars as pl
+
+from expectations.rule import Rule, is_between, is_not_before, is_true
+from transforms.clinical import ASL_BELOW_CELLS_PER_UL
+
+_COMPARE_DATES = "Compare the patient's rows in patients and follow_up: correct the one that is wrong"
+_REPORT = "The platform contradicts itself: report it as a bug"
+
+COHORT_MEASURES = {
+    "asl_agrees_with_nadir": pl.col("has_asl") == (pl.col("nadir_tlc_cells_per_ul") < ASL_BELOW_CELLS_PER_UL),
+    "recovery_is_of_asl": pl.col("has_recovered").is_null() | pl.col("has_asl"),
+    "death_ends_pfs": ~pl.col("has_died") | pl.col("has_progressed_or_died"),
+}
+
+COHORT_RULES = (
+    Rule(
+        name="os_is_between_0_and_600_months",
+        table="cohort",
+        column="os_months",
+        **is_between("os_months", 0, 600, unit="months"),
+        reason="Survival counts from the start of RT: a start corrected later can turn it negative.",
+        remedy=_COMPARE_DATES,
+    ),
+    Rule(
+        name="pfs_is_between_0_and_600_months",
+        table="cohort",
+        column="pfs_months",
+        **is_between("pfs_months", 0, 600, unit="months"),
+        reason="Progression-free survival counts from the start of RT, as survival does.",
+        remedy=_COMPARE_DATES,
+    ),
+    Rule(
+        name="pfs_is_not_longer_than_os",
+        table="cohort",
+        column="pfs_months",
+        **is_not_before("os_months", "pfs_months")
+        | {"found": "pfs_months above os_months", "expected": "pfs_months up to os_months"},
+        reason="Death ends both.",
+        remedy=_COMPARE_DATES,
+    ),
+    Rule(
+        name="death_ends_progression_free_survival",
+        table="cohort",
+        column="has_progressed_or_died",
+        **is_true(
+            "death_ends_pfs",
+            found="a death that does not count for progression-free survival",
+            expected="has_progressed_or_died wherever has_died",
+        ),
+        reason="The event is progression or death, whichever comes first.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="nadir_is_between_0_and_100000_cells_per_ul",
+        table="cohort",
+        column="nadir_tlc_cells_per_ul",
+        **is_between("nadir_tlc_cells_per_ul", 0, 100_000, unit="cells/uL"),
+        reason="The nadir is one of the counts. A nadir of zero is kept.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="nadir_grade_is_between_0_and_4",
+        table="cohort",
+        column="nadir_grade",
+        **is_between("nadir_grade", 0, 4, unit="(CTCAE v4.0)"),
+        reason="A count has a grade from 0, normal, to 4; no count makes grade 5.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="asl_agrees_with_the_nadir",
+        table="cohort",
+        column="has_asl",
+        **is_true(
+            "asl_agrees_with_nadir",
+            found="ASL without its count, or the count without ASL",
+            expected=f"has_asl exactly where the nadir is below {ASL_BELOW_CELLS_PER_UL:,.0f} cells/uL",
+        ),
+        reason="Acute severe lymphopenia is a count below 200 cells/uL during RT and nothing else.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="recovery_is_told_only_after_asl",
+        table="cohort",
+        column="has_recovered",
+        **is_true(
+            "recovery_is_of_asl",
+            found="a recovery without ASL",
+            expected="has_recovered only where has_asl",
+        ),
+        reason="Who had no ASL has nothing to recover from; counting them would flatter recovery.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="il7_before_rt_is_not_negative",
+        table="cohort",
+        column="pre_rt_il7_pg_ml",
+        **is_between("pre_rt_il7_pg_ml", 0, 1_000_000, unit="pg/mL"),
+        reason="A concentration is not negative.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="il7_after_rt_is_not_negative",
+        table="cohort",
+        column="post_rt_il7_pg_ml",
+        **is_between("post_rt_il7_pg_ml", 0, 1_000_000, unit="pg/mL"),
+        reason="A concentration is not negative.",
+        remedy=_REPORT,
+    ),
+)

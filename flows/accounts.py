@@ -1,0 +1,170 @@
+"""The account of each landed file: rows in, loaded, unchanged, in quarantine; nothing is lost.
+
+Here: what is known of a file from former nights, and the books of tonight. Not here: parsing and merging.
+Called by `flows.load_tables` and `flows.load_plates`.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import polars as pl
+
+from flows.landing import LandedBytes, LandedFile, Listing
+from flows.warehouse import Warehouse
+from transforms.errors import NadirError
+from transforms.findings import FINDING_SCHEMA, findings_frame
+from transforms.schemas import LOADS, QUARANTINE
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of one file's rows: `rows_in` = `loaded` + `unchanged` + `quarantined`.
+
+    Raises `NadirError` where they do not add up: a row was lost, which is our bug.
+    """
+
+    source: str
+    file: str
+    file_id: str
+    rows_in: int
+    loaded: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        n_out = self.loaded + self.unchanged + self.quarantined
+        if n_out != self.rows_in:
+            raise NadirError(
+                f"{self.file}: {self.rows_in} rows went in, {n_out} are accounted for ({self.loaded} loaded, "
+                f"{self.unchanged} unchanged, {self.quarantined} in quarantine). This is a fault of Nadir's, "
+                "so nothing is published: report it with the file's shape, not its content."
+            )
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A file with something to do: all of it, or only the lines that wait in quarantine (`retried`)."""
+
+    landed: LandedBytes
+    retried: tuple[int, ...] | None = None
+
+    def n_settled(self, rows_in: int) -> int:
+        """How many of the file's rows former nights have settled."""
+        return 0 if self.retried is None else rows_in - len(self.retried)
+
+    def to_try(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Keep the rows (by `line`) that are to be tried tonight."""
+        return rows if self.retried is None else rows.filter(pl.col("line").is_in(self.retried))
+
+
+def settle_known(warehouse: Warehouse, files: tuple[LandedFile, ...]) -> tuple[list[Account], list[Fresh]]:
+    """Read the files; account for those that are known by their content, return the others to be loaded.
+
+    Rows of a known file that wait in quarantine are tried again: what they lacked (their patient, say) may
+    have come since. Raises `OSError` where a file cannot be read.
+    """
+    rows_in = dict(warehouse.read("loads").select("file_id", "rows_in").unique("file_id").iter_rows())
+    waiting = {
+        file_id: tuple(lines)
+        for file_id, lines in warehouse.read("quarantine")
+        .group_by("file_id")
+        .agg(pl.col("line").unique().sort())
+        .iter_rows()
+    }
+    settled: list[Account] = []
+    fresh: dict[str, Fresh] = {}
+    twins: list[LandedBytes] = []
+    for landed in (file.read() for file in files):
+        file_id, lines = landed.file_id, waiting.get(landed.file_id)
+        if file_id in fresh:
+            twins.append(landed)
+        elif file_id not in rows_in:
+            fresh[file_id] = Fresh(landed)
+        elif lines is not None:
+            fresh[file_id] = Fresh(landed, retried=None if None in lines else lines)
+        else:
+            settled.append(_unchanged(landed, rows_in[file_id]))
+    return settled + [_unchanged(twin, twin.n_rows) for twin in twins], list(fresh.values())
+
+
+def _unchanged(landed: LandedBytes, rows_in: int) -> Account:
+    return Account(landed.file.source, landed.file.name, landed.file_id, rows_in, unchanged=rows_in)
+
+
+def close_account(
+    fresh: Fresh, findings: pl.DataFrame, *, n_loaded: int, n_unchanged: int, note: str | None = None
+) -> Account:
+    """Close a file's account; a finding without a line quarantines every row that was to be tried."""
+    rows_in = fresh.landed.n_rows
+    n_settled = fresh.n_settled(rows_in)
+    is_whole = bool(findings["line"].is_null().any())
+    n_quarantined = rows_in - n_settled if is_whole else findings["line"].n_unique()
+    file = fresh.landed.file
+    return Account(
+        file.source,
+        file.name,
+        fresh.landed.file_id,
+        rows_in,
+        loaded=n_loaded,
+        unchanged=n_unchanged + n_settled,
+        quarantined=n_quarantined,
+        note=note,
+    )
+
+
+def quarantine_rows(landed: LandedBytes, findings: pl.DataFrame, night: date) -> pl.DataFrame:
+    """Turn a file's findings into rows of `QUARANTINE`."""
+    return findings.select(
+        pl.lit(landed.file.source).alias("source"),
+        pl.lit(landed.file.name).alias("file"),
+        pl.lit(landed.file_id).alias("file_id"),
+        *FINDING_SCHEMA.names(),
+        pl.lit(night).alias("first_night"),
+    ).match_to_schema(QUARANTINE.polars_schema)
+
+
+def refused_entries(listing: Listing, night: date) -> pl.DataFrame:
+    """Turn the landing folder's entries that are no file of ours into rows of `QUARANTINE`."""
+    rows = [
+        findings_frame([finding]).with_columns(
+            source=pl.lit(source),
+            file=pl.lit(name),
+            file_id=pl.lit(None, pl.String),
+            first_night=pl.lit(night),
+        )
+        for source, name, finding in listing.refused
+    ]
+    empty = pl.DataFrame(schema=QUARANTINE.polars_schema)
+    return pl.concat([empty, *(row.select(empty.columns) for row in rows)])
+
+
+def record_accounts(warehouse: Warehouse, accounts: list[Account], night: date) -> None:
+    """Write into the ledger the files that are new, and those of which quarantined rows loaded tonight."""
+    known = set(warehouse.read("loads")["file_id"])
+    rows = [
+        {"night": night, **asdict(account)}
+        for account in accounts
+        if account.file_id not in known or account.loaded
+    ]
+    ledger = pl.DataFrame(rows, schema=LOADS.polars_schema)
+    warehouse.append("loads", ledger.unique(("night", "file_id"), keep="first", maintain_order=True))
+
+
+def record_quarantine(warehouse: Warehouse, tonight: pl.DataFrame, handled: list[str]) -> None:
+    """Put tonight's findings in the place of what the quarantine held of the same files.
+
+    `handled` lists the files (by content) that were tried tonight. A finding that stood before keeps its
+    first night. Entries without content (directories, say) are those of tonight's landing folder.
+    """
+    before = warehouse.read("quarantine")
+    key = ["file", *QUARANTINE.key]
+    tonight = (
+        tonight.unique(key, keep="first", maintain_order=True)
+        .join(before.select(*key, since="first_night"), on=key, how="left", nulls_equal=True)
+        .with_columns(first_night=pl.coalesce("since", "first_night"))
+        .drop("since")
+    )
+    is_handled = pl.col("file_id").is_null() | pl.col("file_id").is_in(handled)
+    after = pl.concat([before.filter(~is_handled), tonight]).sort(key, nulls_last=True)
+    warehouse.replace_all("quarantine", after)

@@ -1,0 +1,167 @@
+"""The `nadir` command: options in, one flow or small command out, and the exit code of the contract.
+
+Here: parsing of the command line, the summary at the end, exit codes. Not here: the work. Heavy packages
+are imported by the command that needs them, so that `--help` and bad usage answer at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from flows.settings import Settings
+from transforms.errors import NadirError, UsageError, WorldError
+
+_EXIT_CODES = (
+    "Exit codes: 0 published; 1 our bug; 2 bad usage; 3 a fatal check failed, nothing published; "
+    "4 the disk, a lock or a server failed."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    started = time.perf_counter()
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options, started)
+    except NadirError as error:
+        print(f"nadir {options.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"nadir {options.command}: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
+        return WorldError.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nadir",
+        description="A nightly data platform for radiation-induced lymphopenia.",
+        epilog=_EXIT_CODES,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_nightly(commands)
+    _add_simulate(commands)
+    _add_up(commands)
+    return parser
+
+
+def _add_nightly(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "nightly",
+        help="run a night: load, validate, derive, analyse, retrain, publish, report",
+        description="Run a night. Without a landing folder, 98 simulated patients are written to one first.",
+        epilog=f"Example: nadir nightly --landing landing --home .nadir --night 2026-11-23. {_EXIT_CODES}",
+    )
+    _add_home(command)
+    command.add_argument("--landing", type=Path, metavar="DIR", help="landing folder (default: HOME/landing)")
+    command.add_argument(
+        "--night", type=_night, metavar="DATE", help="the night's name, an ISO date (default: today)"
+    )
+    command.add_argument("--json", action="store_true", help="print the night's summary as JSON")
+    command.set_defaults(run=_run_nightly)
+
+
+def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "simulate",
+        help="write a landing folder of simulated patients",
+        description="Draw patients from a model with known coefficients and write them as landing files.",
+        epilog="Example: nadir simulate --patients 98 --seed 7 --out landing",
+    )
+    command.add_argument("--patients", type=int, default=98, metavar="N", help="patients (default: 98)")
+    command.add_argument("--sites", type=int, default=1, metavar="S", help="hospitals (default: 1)")
+    command.add_argument("--seed", type=int, default=1, metavar="K", help="seed (default: 1)")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    command.set_defaults(run=_run_simulate)
+
+
+def _add_up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "up",
+        help="start Prefect, MLflow and a worker on 127.0.0.1, deployed and scheduled",
+        description="Start the servers and a worker, deploy the schedule, and stop them all at Ctrl-C.",
+        epilog="Example: nadir up --home .nadir",
+    )
+    _add_home(command)
+    command.add_argument("--landing", type=Path, metavar="DIR", help="landing folder (default: HOME/landing)")
+    command.set_defaults(run=_run_up)
+
+
+def _add_home(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--home", type=Path, metavar="DIR", help="home folder (default: $NADIR_HOME or .nadir)"
+    )
+
+
+def _night(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no ISO date, YYYY-MM-DD") from error
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    try:
+        return Settings.with_folders(landing=options.landing, home=options.home)
+    except (ValidationError, OSError) as error:
+        raise UsageError(f"a NADIR_ setting in the environment cannot be taken: {error}") from error
+
+
+def _run_nightly(options: argparse.Namespace, started: float) -> int:
+    settings = _settings(options)
+    prepare_prefect(settings)
+    from flows.nightly import run_here  # noqa: PLC0415 (several seconds of imports)
+
+    summary = run_here(settings, night=options.night, started=started)
+    print(json.dumps(summary, indent=2, ensure_ascii=False) if options.json else _told(summary))
+    return 0
+
+
+def prepare_prefect(settings: Settings) -> None:
+    """Point Prefect, before it is imported, at the home folder and make it quiet."""
+    settings.paths.prefect.mkdir(parents=True, exist_ok=True)  # Prefect makes no folder's parents.
+    for name, value in {
+        "PREFECT_HOME": str(settings.paths.prefect),
+        # A small machine under load needs more than the 20 s that Prefect gives its embedded server.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        # What happens goes to Prefect; the terminal gets the summary, or one error message.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _run_simulate(options: argparse.Namespace, started: float) -> int:
+    from flows.simulate import write_landing  # noqa: PLC0415 (numpy and the models)
+
+    write_landing(options.out, n_patients=options.patients, n_sites=options.sites, seed=options.seed)
+    print(f"{options.patients} simulated patients in {options.out} ({time.perf_counter() - started:.1f} s)")
+    return 0
+
+
+def _run_up(options: argparse.Namespace, started: float) -> int:
+    from flows.servers import run_servers  # noqa: PLC0415 (only this command needs it)
+
+    del started
+    return run_servers(_settings(options))
+
+
+def _told(summary: dict[str, Any]) -> str:
+    """Tell a night's summary in a dozen lines, every path one that can be opened."""
+    lines = [summary["headline"], ""]
+    lines += [f"  {name:<12} {value}" for name, value in summary["where"].items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Loading the tables that arrive as CSV: patients, counts, follow-up, toxicities.
+
+Here: parse, validate, merge, write and account, file after file in the order they came. Not here: the
+parsers and rules themselves, nor plates (`flows.load_plates`). Called by `flows.nightly`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from expectations.validation import Validation, validate_rows
+from flows.accounts import Account, Fresh, close_account, quarantine_rows, settle_known
+from flows.landing import LandedFile
+from flows.warehouse import Warehouse
+from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame, no_findings
+from transforms.landed_csv import parse_landed_csv
+from transforms.merge import merge_rows
+from transforms.schemas import PATIENT_KEY, QUARANTINE, Table
+from transforms.units import tidy_counts
+
+_TIDY: dict[str, Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]] = {"counts": tidy_counts}
+
+
+@dataclass(frozen=True)
+class LoadedSource:
+    """What a source brought: an account of each file, rows of `QUARANTINE`, the rules' verdicts.
+
+    `handled` lists the contents that were tried tonight.
+    """
+
+    accounts: list[Account]
+    quarantine: pl.DataFrame
+    validations: list[Validation]
+    handled: list[str]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A parsed file: `rows` still in the running, `rejected` findings, a note for people."""
+
+    fresh: Fresh
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    note: str | None = None
+
+
+def load_table(
+    warehouse: Warehouse, files: tuple[LandedFile, ...], *, table: Table, night: date
+) -> LoadedSource:
+    """Load the files of one table into the working copy.
+
+    Raises `OSError` where a file cannot be read, `NadirError` where a row is not accounted for.
+    """
+    accounts, fresh = settle_known(warehouse, files)
+    staged = [stage_file(one, table) for one in fresh]
+    validation = validate_rows(table.name, _frame_to_validate(warehouse, staged, table), night=night)
+    quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
+    for one in staged:
+        account, findings = _merge(warehouse, one, validation, table=table, night=night)
+        accounts.append(account)
+        quarantine.append(quarantine_rows(one.fresh.landed, findings, night))
+    handled = [one.landed.file_id for one in fresh]
+    return LoadedSource(accounts, pl.concat(quarantine), [validation], handled)
+
+
+def stage_file(fresh: Fresh, table: Table) -> Staged:
+    """Parse a file into the rows to be tried tonight; a file that cannot be read is rejected whole."""
+    try:
+        parsed = parse_landed_csv(fresh.landed.content, table)
+    except UnreadableFileError as error:
+        empty = pl.DataFrame(schema={**table.polars_schema, "line": pl.Int64()})
+        return Staged(fresh, empty, findings_frame([error.refusal]))
+    rows, untidy = _TIDY.get(table.name, _as_it_is)(parsed.rows)
+    rejected = pl.concat([parsed.rejected, untidy])
+    return Staged(fresh, fresh.to_try(rows), fresh.to_try(rejected), "; ".join(parsed.notes) or None)
+
+
+def _as_it_is(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return rows, no_findings()
+
+
+def _frame_to_validate(warehouse: Warehouse, staged: list[Staged], table: Table) -> pl.DataFrame:
+    schema = {**table.polars_schema, "line": pl.Int64(), "file_id": pl.String()}
+    rows = [one.rows.with_columns(file_id=pl.lit(one.fresh.landed.file_id)) for one in staged]
+    frame = pl.concat([pl.DataFrame(schema=schema), *(row.select(list(schema)) for row in rows)])
+    return (
+        frame
+        if table.key == PATIENT_KEY and table.name == "patients"
+        else with_patient_facts(warehouse, frame)
+    )
+
+
+def with_patient_facts(warehouse: Warehouse, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add what rules need to know of each row's patient: `is_known_patient` and `rt_start_date`."""
+    patients = warehouse.read("patients").select(*PATIENT_KEY, "rt_start_date", is_known_patient=True)
+    return frame.join(patients, on=PATIENT_KEY, how="left", maintain_order="left").with_columns(
+        pl.col("is_known_patient").fill_null(value=False)
+    )
+
+
+def _merge(
+    warehouse: Warehouse, staged: Staged, validation: Validation, *, table: Table, night: date
+) -> tuple[Account, pl.DataFrame]:
+    is_of_file = pl.col("file_id") == staged.fresh.landed.file_id
+    passed = validation.passed.filter(is_of_file).select(*table.column_names, "line")
+    merge = merge_rows(warehouse.read_matching(table.name, passed.select(table.key)), passed, table)
+    warehouse.correct(table, merge.loaded, merge.replaced, file_id=staged.fresh.landed.file_id, night=night)
+    failed = validation.failed.filter(is_of_file).select(FINDING_SCHEMA.names())
+    findings = pl.concat([staged.rejected, failed, merge.rejected])
+    account = close_account(
+        staged.fresh,
+        findings,
+        n_loaded=len(merge.loaded),
+        n_unchanged=len(merge.unchanged),
+        note=staged.note,
+    )
+    return account, findings

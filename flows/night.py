@@ -1,0 +1,110 @@
+"""What one night is and what its steps hand to each other.
+
+Here: frozen records, no work. Filled by `flows.steps`, read by `flows.nightly` and `flows.outcome`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+
+from expectations.validation import Audit, Validation
+from flows.accounts import Account
+from flows.settings import HomePaths, Settings
+from flows.tracked import Champion, LoggedRun, RegisteredPredictor
+from models.predictor import TrainedPredictor
+from models.promotion import Verdict
+from models.study import StudyResults
+
+CODE_VERSION = version("nadir")
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night: its logical date, which is its name, and the settings it runs with."""
+
+    day: date
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """The night's name, an ISO date."""
+        return self.day.isoformat()
+
+    @property
+    def paths(self) -> HomePaths:
+        """The places in the home folder."""
+        return self.settings.paths
+
+    @property
+    def folder(self) -> Path:
+        """Where the night's results go."""
+        return self.paths.night(self.name)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a night loaded: accounts of files, what stands in quarantine, verdicts of the rules.
+
+    `working` is the working copy; `rows_before` counts the rows of the tables last published; `has_changed`
+    is false where the working copy holds just what is published.
+    """
+
+    working: Path
+    origin: str
+    accounts: tuple[Account, ...]
+    quarantine: pl.DataFrame
+    validations: tuple[Validation, ...]
+    rows_before: Mapping[str, int]
+    has_changed: bool
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The cohort and the courses of the counts; frames of `COHORT`, `MONTHLY_COUNTS`, `COUNT_COURSE`."""
+
+    cohort: pl.DataFrame
+    monthly_counts: pl.DataFrame
+    count_course: pl.DataFrame
+    cohort_sha256: str
+    audits: tuple[Audit, ...]
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """The night's statistics and predictor; without a predictor, `not_trained` says why."""
+
+    study: StudyResults
+    predictor: TrainedPredictor | None
+    not_trained: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a night found, from its rows to its predictor."""
+
+    loaded: Loaded
+    derived: Derived
+    analysed: Analysed
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A closed warehouse file and the hash of its bytes; not new where it is the published one already."""
+
+    path: Path
+    sha256: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What stands in MLflow: the run of the analyses, the predictor's version, what is to become of it."""
+
+    analyses: LoggedRun
+    registered: RegisteredPredictor | None
+    verdict: Verdict | None
+    champion_before: Champion | None

@@ -1,0 +1,97 @@
+"""The night's report: one static page that needs nothing but the figures beside it.
+
+Here: the page from its parts; the only home of jinja2. Not here: figures (`flows.report_figures`), tables
+(`flows.report_tables`), looks (`flows/templates`). Called by the night's flow once the night is published.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from flows.report_context import ReportContext
+from flows.report_figures import ReportFigure
+from flows.report_key_figures import tell_key_figures
+from flows.report_tables import lay_out_tables
+
+# Not by the locale, which would change the page from machine to machine.
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], folder: Path) -> Path:
+    """Write the report into `folder`: index.html, and its figures in figures/; return the page's path.
+
+    `figures` are those of `flows.report_figures.draw_figures`. The same context and figures give the same
+    bytes. No key of a patient is read. Raises `OSError` where the folder cannot be written.
+    """
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for figure in figures.values():
+        (folder / "figures" / f"{figure.name}.svg").write_bytes(figure.svg)
+    page = _render(
+        "report.html",
+        context=context,
+        night_in_words=_in_words(context.night),
+        figures=figures,
+        tables=lay_out_tables(context),
+        key_figures=tell_key_figures(context),
+    )
+    return _write(folder / "index.html", page)
+
+
+@dataclass(frozen=True)
+class NightEntry:
+    """A night as the list of nights shows it."""
+
+    name: str
+    words: str
+    status: str
+    headline: str
+    has_report: bool
+
+
+def write_nights_index(nights: Path) -> Path:
+    """Write index.html into the folder of nights, the latest first, from each night's summary.json."""
+    entries = [_read_entry(path) for path in sorted(nights.glob("*/summary.json"), reverse=True)]
+    return _write(nights / "index.html", _render("nights.html", entries=entries))
+
+
+def _read_entry(summary: Path) -> NightEntry:
+    name = summary.parent.name
+    try:
+        words = _in_words(date.fromisoformat(name))
+    except ValueError:
+        words = name
+    content = json.loads(summary.read_text("utf-8"))
+    status, headline = (str(content.get(word, "")) for word in ("status", "headline"))
+    has_report = (summary.parent / "report" / "index.html").is_file()
+    return NightEntry(name, words, status, headline, has_report)
+
+
+def _in_words(night: date) -> str:
+    return f"{night.day} {MONTHS[night.month - 1]} {night.year}"
+
+
+def _render(template: str, **values: object) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def _write(path: Path, page: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(page, encoding="utf-8", newline="\n")
+    unfinished.replace(path)
+    return path

@@ -1,0 +1,81 @@
+"""What a night hands to its report: plain frames and values, filled once the night's work is done.
+
+Here: the shape alone. Not here: figures (`flows.report_figures`), tables (`flows.report_tables`), the page
+(`flows.report`). Filled by the night's flow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
+
+import polars as pl
+
+from models.performance import Performance
+from models.promotion import Verdict
+
+# As seen from the report's own folder, nights/<night>/report.
+LINKS_BESIDE = MappingProxyType(
+    {
+        "Every number of the night (estimates.csv)": "../estimates.csv",
+        "What was checked (Data Docs)": "../data_docs/index.html",
+        "The night in short (summary.json)": "../summary.json",
+    }
+)
+
+
+@dataclass(frozen=True)
+class PredictorReport:
+    """The ASL predictor as tonight left it.
+
+    `cross_validated`, `apparent_auc`, `calibration`, `roc`, `coefficients`, `n_left_out` are those of
+    `models.predictor.TrainedPredictor`; `out_of_fold` needs only has_asl and probability. `champion` says in
+    words which version serves: "version 3, since 2024-05-01". No `verdict`: none was reached yet.
+    """
+
+    cross_validated: Performance
+    apparent_auc: float
+    calibration: pl.DataFrame
+    roc: pl.DataFrame
+    out_of_fold: pl.DataFrame
+    coefficients: pl.DataFrame
+    verdict: Verdict | None
+    champion: str
+    n_left_out: int = 0
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """A night, ready to be shown.
+
+    `cohort`, `monthly_counts`, `estimates`: as in `transforms.schemas`. `survival_curves`, `numbers_at_risk`,
+    `roc_points`: as in `models.study.StudyResults`. `sources`: source, files, rows_in, loaded, unchanged,
+    quarantined. `quarantine`: as `transforms.quarantine_tables.summarise_quarantine` makes it. `timings`:
+    seconds by step, in order. `links`: words and address. Without a `predictor`, its note says why.
+    """
+
+    night: date
+    origin: str
+    status: str
+    cohort: pl.DataFrame
+    monthly_counts: pl.DataFrame
+    estimates: pl.DataFrame
+    survival_curves: pl.DataFrame
+    numbers_at_risk: pl.DataFrame
+    roc_points: pl.DataFrame
+    sources: pl.DataFrame
+    quarantine: pl.DataFrame
+    timings: Mapping[str, float] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=lambda: LINKS_BESIDE)
+    predictor: PredictorReport | None = None
+    predictor_note: str = "The predictor was not trained tonight."
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no real patient is behind these data."""
+        return self.origin.lower().startswith("simulat")
+
+    @property
+    def stamp(self) -> str:
+        """What every figure and caption says of the data's origin; nothing for landed data."""
+        return "Simulated data: no real patient" if self.is_simulated else ""

@@ -1,0 +1,345 @@
+"""The report's tables as the page shows them: columns with words, rows, footnotes.
+
+Here: layout for a reader. Not here: the numbers' texts (`transforms.tables`), HTML (`flows/templates`).
+Called by `flows.report`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+
+import polars as pl
+
+from flows.report_context import PredictorReport, ReportContext
+from transforms.quarantine_tables import count_by_rule, list_refused_files
+from transforms.tables import (
+    compare_il7_by_asl,
+    compare_il7_groups,
+    compare_models,
+    describe_multivariate,
+    describe_patients,
+    list_log_rank,
+    list_months,
+    list_survival,
+)
+from transforms.wording import (
+    label_of,
+    write_interval,
+    write_number,
+    write_ratio,
+    write_seconds,
+)
+
+SOURCES = {
+    "patients": "Patients",
+    "counts": "Lymphocyte counts",
+    "plates": "Cytokine plates",
+    "follow_up": "Follow-up",
+    "toxicities": "Toxicities",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name in the rows, the words over it and over its group of columns."""
+
+    name: str
+    words: str
+    group: str = ""
+    is_text: bool = False
+    may_break: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page: rows are texts by column, `marker` a footnote's letter, `is_level` an indent."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Mapping[str, object], ...]
+    notes: tuple[tuple[str, str], ...] = ()
+    below: str = ""
+
+    @property
+    def groups(self) -> tuple[tuple[str, int], ...]:
+        """Words over groups of columns with the columns each spans, in order; empty words for none."""
+        spans: list[tuple[str, int]] = []
+        for column in self.columns:
+            if spans and column.group and spans[-1][0] == column.group:
+                spans[-1] = (column.group, spans[-1][1] + 1)
+            else:
+                spans.append((column.group, 1))
+        return tuple(spans)
+
+
+def lay_out_tables(context: ReportContext) -> dict[str, Table]:
+    """Return every table of the report, by name."""
+    tables = (
+        _sources(context.sources),
+        _rules(context.quarantine),
+        _refused_files(context.quarantine),
+        _patients(context.estimates),
+        _months(context.estimates),
+        _survival(context.estimates, "os", words="Overall survival"),
+        _survival(context.estimates, "pfs", words="Progression-free survival"),
+        _log_rank(context.estimates),
+        _models(context.estimates, "cox_os", caption="Overall survival: Cox regression", ratio="HR"),
+        _models(context.estimates, "logit_asl", caption="ASL: logistic regression", ratio="OR"),
+        _il7_by_asl(context.estimates),
+        _il7_groups(context.estimates),
+        *(_predictor_tables(context.predictor) if context.predictor else ()),
+        _timings(context.timings),
+    )
+    return {table.name: table for table in tables}
+
+
+def _lay_out(
+    name: str, rows: pl.DataFrame, *, caption: str, columns: Sequence[Column], below: str = ""
+) -> Table:
+    """Give each distinct note of the rows a letter, and its rows the letter as a marker."""
+    texts = [str(row.get("note") or "") for row in rows.iter_rows(named=True)]
+    notes = {text: _letter(i) for i, text in enumerate(dict.fromkeys(text for text in texts if text))}
+    marked = [
+        {"is_level": False, **row, "marker": notes.get(text, "")}
+        for row, text in zip(rows.iter_rows(named=True), texts, strict=True)
+    ]
+    letters = tuple((letter, text) for text, letter in notes.items())
+    return Table(name, caption, tuple(columns), tuple(marked), letters, below)
+
+
+def _letter(place: int) -> str:
+    rounds, letter = divmod(place, len(ascii_lowercase))
+    return ascii_lowercase[letter] * (rounds + 1)
+
+
+def _sources(sources: pl.DataFrame) -> Table:
+    counts = ("files", "rows_in", "loaded", "unchanged", "quarantined")
+    total = sources.select(pl.lit("all").alias("source"), *(pl.col(name).sum() for name in counts)).head(1)
+    words = {**SOURCES, "all": "All"}
+    rows = pl.DataFrame(
+        [
+            {"source": words.get(row["source"], row["source"])}
+            | {name: write_number(row[name], 0) for name in counts}
+            for row in (*sources.iter_rows(named=True), *total.iter_rows(named=True))
+        ]
+    )
+    columns = (
+        Column("source", "Source", is_text=True),
+        Column("files", "Files"),
+        Column("rows_in", "Rows in"),
+        Column("loaded", "Loaded"),
+        Column("unchanged", "Unchanged"),
+        Column("quarantined", "Quarantined"),
+    )
+    below = "Rows in = loaded + unchanged + quarantined; the night stops where they do not add up."
+    return _lay_out("sources", rows, caption="Rows by source", columns=columns, below=below)
+
+
+def _rules(quarantine: pl.DataFrame) -> Table:
+    rows = count_by_rule(quarantine).with_columns(
+        pl.col("source").replace(SOURCES),
+        pl.col("rule").str.replace_all("_", " "),
+        pl.col("rows", "files").map_elements(lambda n: write_number(n, 0), return_dtype=pl.String),
+    )
+    columns = (
+        Column("rule", "Rule", is_text=True),
+        Column("source", "Source", is_text=True),
+        Column("rows", "Rows"),
+        Column("files", "Files"),
+        Column("expected", "Expected", is_text=True),
+        Column("remedy", "What to do", is_text=True),
+    )
+    below = "A row that breaks two rules is counted with each. Lines are in the warehouse's quarantine table."
+    return _lay_out("rules", rows, caption="Rows in quarantine, by rule", columns=columns, below=below)
+
+
+def _refused_files(quarantine: pl.DataFrame) -> Table:
+    rows = list_refused_files(quarantine).with_columns(
+        pl.col("source").replace(SOURCES), pl.col("rule").str.replace_all("_", " ")
+    )
+    columns = (
+        Column("file", "File", is_text=True, may_break=True),
+        Column("source", "Source", is_text=True),
+        Column("rule", "Why", is_text=True),
+        Column("expected", "Expected", is_text=True),
+        Column("remedy", "What to do", is_text=True),
+    )
+    return _lay_out("refused_files", rows, caption="Files refused as a whole", columns=columns)
+
+
+def _patients(estimates: pl.DataFrame) -> Table:
+    columns = (Column("characteristic", "Characteristic", is_text=True), Column("all", "All patients"))
+    return _lay_out(
+        "patients",
+        describe_patients(estimates),
+        caption="Patients: n (%) or median (range)",
+        columns=columns,
+        below="Percentages are of the patients with a known value.",
+    )
+
+
+def _months(estimates: pl.DataFrame) -> Table:
+    columns = (
+        Column("month", "Month", is_text=True),
+        Column("n", "n"),
+        Column("mean", "Mean ± SD, cells/µL"),
+        Column("percent_of_baseline", "Of month 0"),
+        Column("p", "p, Bonferroni"),
+    )
+    below = "Paired t tests against month 0, times 6."
+    return _lay_out(
+        "months", list_months(estimates), caption="Lymphocytes by month", columns=columns, below=below
+    )
+
+
+def _survival(estimates: pl.DataFrame, endpoint: str, *, words: str) -> Table:
+    columns = (
+        Column("group", "Group", is_text=True),
+        Column("n", "n"),
+        Column("events", "Events"),
+        Column("median", "Median, months (95% CI)"),
+        Column("rate_24m", "At 24 months, % (95% CI)"),
+    )
+    rows = list_survival(estimates, endpoint)
+    return _lay_out(f"survival_{endpoint}", rows, caption=f"{words}: Kaplan-Meier", columns=columns)
+
+
+def _log_rank(estimates: pl.DataFrame) -> Table:
+    rows = pl.concat(
+        list_log_rank(estimates, endpoint).with_columns(endpoint=pl.lit(label_of(endpoint)))
+        for endpoint in ("os", "pfs")
+    )
+    columns = (
+        Column("contrast", "Comparison", is_text=True),
+        Column("endpoint", "Of", is_text=True),
+        Column("n", "Events of patients"),
+        Column("p", "p"),
+    )
+    return _lay_out("log_rank", rows, caption="Log-rank tests", columns=columns)
+
+
+def _models(estimates: pl.DataFrame, analysis: str, *, caption: str, ratio: str) -> Table:
+    columns = (
+        Column("variable", "Variable", is_text=True),
+        Column("univariate", f"{ratio} (95% CI)", "Univariate"),
+        Column("univariate_p", "p", "Univariate"),
+        Column("multivariate", f"{ratio} (95% CI)", "Multivariate"),
+        Column("multivariate_p", "p", "Multivariate"),
+        Column("n", "Events of patients, univariate"),
+    )
+    below = describe_multivariate(estimates, analysis)
+    return _lay_out(
+        analysis, compare_models(estimates, analysis), caption=caption, columns=columns, below=below
+    )
+
+
+def _il7_by_asl(estimates: pl.DataFrame) -> Table:
+    columns = (
+        Column("measure", "IL-7", is_text=True),
+        Column("asl", "ASL"),
+        Column("no_asl", "No ASL"),
+        Column("p", "p, ASL against no ASL"),
+    )
+    caption = "IL-7 by ASL: mean ± SD"
+    return _lay_out("il7_by_asl", compare_il7_by_asl(estimates), caption=caption, columns=columns)
+
+
+def _il7_groups(estimates: pl.DataFrame) -> Table:
+    columns = (
+        Column("characteristic", "Characteristic", is_text=True),
+        Column("il7_low", "Low IL-7 (≤ 2.495 pg/mL)"),
+        Column("il7_high", "High IL-7 (> 2.495 pg/mL)"),
+        Column("p", "p"),
+    )
+    caption = "Patients by IL-7 before RT: n (%) or mean ± SD"
+    return _lay_out("il7_groups", compare_il7_groups(estimates), caption=caption, columns=columns)
+
+
+def _predictor_tables(predictor: PredictorReport) -> tuple[Table, ...]:
+    return (_performance(predictor), _gates(predictor), _inputs(predictor))
+
+
+def _performance(predictor: PredictorReport) -> Table:
+    found = predictor.cross_validated
+    auc = write_interval(found.auc, found.auc_low, found.auc_high, decimals=2)
+    measures = (
+        ("AUC (95% CI)", auc, write_number(predictor.apparent_auc, 2), "0.5 is chance, 1 is perfect"),
+        ("Brier score", write_number(found.brier, 3), "", "0 is perfect"),
+        ("Log loss", write_number(found.log_loss, 3), "", "0 is perfect"),
+        (
+            "Calibration slope",
+            write_number(found.calibration_slope, 2),
+            "",
+            "1 is right, below is overconfident",
+        ),
+        ("Calibration in the large", write_number(found.calibration_intercept, 2), "", "0 is right"),
+    )
+    rows = pl.DataFrame(measures, schema=("measure", "cross_validated", "apparent", "meaning"), orient="row")
+    columns = (
+        Column("measure", "Measure", is_text=True),
+        Column("cross_validated", "Cross-validated"),
+        Column("apparent", "On its own training data"),
+        Column("meaning", "How to read it", is_text=True),
+    )
+    below = (
+        f"{found.n:,} patients, {found.n_events:,} with ASL; {predictor.n_left_out:,} left out, outcome "
+        "unknown. The interval is about a fifth too narrow, since it takes the held-out predictions as given."
+    )
+    return _lay_out("performance", rows, caption="How well it predicts", columns=columns, below=below)
+
+
+def _gates(predictor: PredictorReport) -> Table:
+    gates = predictor.verdict.gates if predictor.verdict else ()
+    rows = pl.DataFrame(
+        [
+            {
+                "gate": gate.name.capitalize(),
+                "found": gate.found,
+                "required": gate.required,
+                "state": "open" if gate.is_open else "closed",
+            }
+            for gate in gates
+        ]
+    )
+    columns = (
+        Column("gate", "Gate", is_text=True),
+        Column("found", "Found", is_text=True),
+        Column("required", "Required", is_text=True),
+        Column("state", "Gate is", is_text=True),
+    )
+    return _lay_out("gates", rows, caption="What decides whether it serves", columns=columns)
+
+
+def _inputs(predictor: PredictorReport) -> Table:
+    rows = pl.DataFrame(
+        [
+            {
+                "feature": label_of(row["feature"]),
+                "odds_ratio": write_ratio(2.718281828459045 ** row["log_odds_ratio_per_sd"], None, None),
+                "n_unknown": write_number(row["n_unknown"], 0),
+            }
+            for row in predictor.coefficients.iter_rows(named=True)
+        ]
+    )
+    columns = (
+        Column("feature", "Known before RT", is_text=True),
+        Column("odds_ratio", "Odds ratio for one SD more"),
+        Column("n_unknown", "Patients without it"),
+    )
+    below = "Shrunken by the model's penalty and given together: no effects, and no intervals."
+    return _lay_out("inputs", rows, caption="What it looks at", columns=columns, below=below)
+
+
+def _timings(timings: Mapping[str, float]) -> Table:
+    total = sum(timings.values())
+    rows = pl.DataFrame(
+        [
+            (step.replace("_", " ").capitalize(), write_seconds(seconds), f"{seconds / (total or 1):.0%}")
+            for step, seconds in (*timings.items(), ("all", total))
+        ],
+        schema=("step", "seconds", "share"),
+        orient="row",
+    )
+    columns = (Column("step", "Step", is_text=True), Column("seconds", "Took"), Column("share", "Share"))
+    return _lay_out("timings", rows, caption="How long each step took", columns=columns)

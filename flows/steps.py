@@ -1,0 +1,226 @@
+"""The steps of a night, each whole and safe to run again.
+
+Here: one plain function a step. Not here: their order, retries and pages in Prefect (`flows.nightly`), what
+they hand on (`flows.night`), statistics (`models`), rules (`expectations`).
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from expectations.validation import Audit, Validation, broken_rules, validate_tables, write_data_docs
+from flows.accounts import record_accounts, record_quarantine, refused_entries
+from flows.landing import ORIGIN_FILE, list_landing
+from flows.load_plates import load_plates
+from flows.load_tables import load_table
+from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
+from flows.report import write_report
+from flows.report_context import ReportContext
+from flows.report_figures import ReportFigure
+from flows.simulate import write_landing
+from flows.tracked import Champion, RunOrigin
+from flows.tracking import champion, log_analyses, open_tracking, register_predictor, set_champion
+from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, file_sha256, publish
+from models.predictor import train_predictor
+from models.promotion import Decision, judge
+from models.study import estimate_study
+from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
+from transforms.content_hash import frame_sha256
+from transforms.errors import FatalDataError, NotEstimableError
+from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS
+
+Figures = Mapping[str, ReportFigure]
+LANDED = "landed"
+DEFAULT_PATIENTS = 98
+
+
+def ensure_landing(night: Night) -> None:
+    """Write a simulated landing folder where none was named and the home folder has none."""
+    landing = night.settings.landing_folder
+    if night.settings.landing is None and not landing.exists():
+        write_landing(landing, n_patients=DEFAULT_PATIENTS, seed=night.settings.seed)
+
+
+def load_landing(night: Night) -> Loaded:
+    """Load the landing folder into a fresh working copy of the published warehouse.
+
+    Raises `UsageError` without a landing folder, `OSError` where a file cannot be read, `NadirError` where a
+    row is not accounted for.
+    """
+    landing = night.settings.landing_folder
+    listing = list_landing(landing)
+    working = copy_of_published(night.paths.current, night.name)
+    with Warehouse(working) as warehouse:
+        rows_before = {table.name: warehouse.n_rows(table.name) for table in LANDED_TABLES}
+        warehouse.begin()
+        sources = [
+            load_table(warehouse, listing.of(table.name), table=table, night=night.day)
+            for table in LANDED_TABLES
+        ]
+        sources.append(load_plates(warehouse, listing.of("plates"), night=night.day))
+        accounts = [account for source in sources for account in source.accounts]
+        refused = refused_entries(listing, night.day)
+        record_accounts(warehouse, accounts, night.day)
+        record_quarantine(
+            warehouse,
+            pl.concat([refused, *(source.quarantine for source in sources)]),
+            handled=[file_id for source in sources for file_id in source.handled],
+        )
+        quarantine = warehouse.read("quarantine")
+        warehouse.commit()
+        return Loaded(
+            working=working,
+            origin=read_origin(landing),
+            accounts=tuple(accounts),
+            quarantine=quarantine,
+            validations=tuple(one for source in sources for one in source.validations),
+            rows_before=rows_before,
+            has_changed=warehouse.has_changed,
+        )
+
+
+def read_origin(landing: Path) -> str:
+    """Say where the data come from: `landed`, or what the landing folder's own note calls them."""
+    note = landing / ORIGIN_FILE
+    return str(json.loads(note.read_text("utf-8"))["origin"]) if note.is_file() else LANDED
+
+
+def derive(night: Night, loaded: Loaded) -> Derived:
+    """Derive the cohort and check what must hold of whole tables.
+
+    Raises `FatalDataError` with every fatal rule that is broken.
+    """
+    with Warehouse(loaded.working) as warehouse:
+        tables = {table.name: warehouse.read(table.name) for table in LANDED_TABLES}
+        cytokines = warehouse.read("cytokines")
+    course = derive_count_course(tables["counts"], tables["patients"])
+    monthly = derive_monthly_counts(course)
+    cohort = derive_cohort(
+        tables["patients"], course, monthly, cytokines=cytokines, follow_up=tables["follow_up"]
+    )
+    audits = validate_tables({**tables, "cohort": cohort}, night=night.day, former_rows=loaded.rows_before)
+    broken = broken_rules(audits)
+    if broken:
+        reasons = "; ".join(
+            f"{rule.table}: {rule.found}, expected {rule.expected}. {rule.remedy}" for rule in broken
+        )
+        raise FatalDataError(f"A fatal check failed, so nothing is published. {reasons}.")
+    return Derived(cohort, monthly, course, frame_sha256(cohort, COHORT.key), tuple(audits))
+
+
+def analyse(night: Night, derived: Derived) -> Analysed:
+    """Run the study's analyses and train the predictor; what cannot be estimated says why."""
+    study = estimate_study(derived.cohort, derived.monthly_counts)
+    try:
+        return Analysed(study, train_predictor(derived.cohort, seed=night.settings.seed))
+    except NotEstimableError as error:
+        return Analysed(study, None, not_trained=str(error))
+
+
+def finish_warehouse(night: Night, results: Results) -> Snapshot:
+    """Write what was derived and estimated into the working copy and close it for good.
+
+    A night that changes nothing leaves the published warehouse as it is, and its working copy goes.
+    """
+    loaded, derived, current = results.loaded, results.derived, night.paths.current
+    with Warehouse(loaded.working) as warehouse:
+        warehouse.begin()
+        warehouse.replace_all("cohort", derived.cohort)
+        warehouse.replace_all("monthly_counts", derived.monthly_counts)
+        warehouse.replace_all("count_course", derived.count_course)
+        warehouse.replace_all("estimates", results.analysed.study.estimates)
+        warehouse.replace_all("nights", _nights_with(night, results, warehouse.read("nights")))
+        warehouse.commit()
+        warehouse.checkpoint()
+        has_changed = loaded.has_changed or warehouse.has_changed
+    if has_changed or not current.exists():
+        return Snapshot(loaded.working, file_sha256(loaded.working), is_new=True)
+    loaded.working.unlink()
+    return Snapshot(current, file_sha256(current), is_new=False)
+
+
+def _nights_with(night: Night, results: Results, nights: pl.DataFrame) -> pl.DataFrame:
+    row = {
+        "night": night.day,
+        "origin": results.loaded.origin,
+        "cohort_sha256": results.derived.cohort_sha256,
+        "code_version": CODE_VERSION,
+    }
+    tonight = pl.DataFrame([row], schema=NIGHTS.polars_schema)
+    return pl.concat([nights.filter(pl.col("night") != night.day), tonight]).sort("night")
+
+
+def record_in_mlflow(
+    night: Night,
+    snapshot: Snapshot,
+    *,
+    results: Results,
+    figures: Figures,
+) -> Recorded:
+    """Log the analyses, register the predictor, and judge it against the champion.
+
+    What was logged before, from the same data, is found again and not logged twice.
+    """
+    store = open_tracking(night.paths.mlflow, server=night.settings.mlflow_tracking_uri)
+    origin = RunOrigin(
+        night=night.day,
+        data_origin=results.loaded.origin,
+        snapshot_sha256=snapshot.sha256,
+        cohort_sha256=results.derived.cohort_sha256,
+        code_version=CODE_VERSION,
+    )
+    analyses = log_analyses(
+        store,
+        origin,
+        estimates=results.analysed.study.estimates,
+        figures=_svgs(figures, of_predictor=False),
+        params={"patients": len(results.derived.cohort), "seed": night.settings.seed},
+    )
+    before = champion(store)
+    predictor = results.analysed.predictor
+    if predictor is None:
+        return Recorded(analyses, None, None, before)
+    registered = register_predictor(
+        store,
+        predictor,
+        origin=origin,
+        figures=_svgs(figures, of_predictor=True),
+    )
+    is_champion = before is not None and before.version == registered.version
+    rival = None if before is None or is_champion else before.performance
+    return Recorded(analyses, registered, judge(predictor.cross_validated, rival), before)
+
+
+def _svgs(figures: Figures, *, of_predictor: bool) -> dict[str, bytes]:
+    return {
+        f"{name}.svg": figure.svg
+        for name, figure in figures.items()
+        if name.startswith("predictor") is of_predictor
+    }
+
+
+def publish_snapshot(night: Night, snapshot: Snapshot) -> None:
+    """Swap the snapshot in as the published warehouse and keep the newest of the former ones."""
+    if snapshot.is_new:
+        publish(snapshot.path, night.paths.current, night.paths.snapshot(night.name))
+        drop_old_snapshots(night.paths.warehouse, night.settings.snapshots_kept)
+
+
+def promote_predictor(night: Night, recorded: Recorded) -> Champion | None:
+    """Give the alias `champion` to the night's version where the verdict says so; return who has it now."""
+    store = open_tracking(night.paths.mlflow, server=night.settings.mlflow_tracking_uri)
+    verdict, registered = recorded.verdict, recorded.registered
+    if registered is not None and verdict is not None and verdict.decision is Decision.PROMOTE:
+        set_champion(store, registered.version, night=night.day)
+    return champion(store)
+
+
+def write_pages(night: Night, *, results: Results, context: ReportContext, figures: Figures) -> None:
+    """Write the night's estimates, Data Docs and report into its folder."""
+    night.folder.mkdir(parents=True, exist_ok=True)
+    context.estimates.write_csv(night.folder / "estimates.csv")
+    checks: list[Validation | Audit] = [*results.loaded.validations, *results.derived.audits]
+    write_data_docs(checks, night.folder / "data_docs")
+    write_report(context, figures, night.folder / "report")

@@ -1,0 +1,143 @@
+"""What must hold of a design matrix before a regression is tried, and why a fit does not exist.
+
+Here: plain reasons, as `NotEstimableError`. Not here: the fits themselves. Called by `models.survival` and
+`models.regression`; the separation test is exact, where looking for large coefficients is a guess.
+"""
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+from scipy.optimize import linprog
+
+from models.estimate import Flags, Floats, Integers
+from transforms.errors import NotEstimableError
+
+# A smaller eigenvalue of the correlation matrix means that a column repeats the others.
+SMALLEST_EIGENVALUE = 1e-10
+# Beyond e^15 a ratio is doubted, and the exact test is run.
+DOUBTFUL_LOG_RATIO = 15.0
+
+
+def read_design(covariates: pl.DataFrame, n_expected: int) -> Floats:
+    """Return the (n, p) matrix of `covariates`; `NotEstimableError` for columns that cannot be estimated.
+
+    Raises `ValueError` for nulls or a wrong number of rows: leaving out incomplete patients is the caller's.
+    """
+    matrix = covariates.cast(pl.Float64).to_numpy()
+    if covariates.height != n_expected or not np.isfinite(matrix).all():
+        raise ValueError(
+            "design matrix: one finite row for each outcome is expected; drop incomplete rows first"
+        )
+    _refuse_few_rows(covariates)
+    _refuse_constant_columns(covariates, matrix)
+    _refuse_repeated_columns(covariates, matrix)
+    return matrix
+
+
+def _refuse_few_rows(covariates: pl.DataFrame) -> None:
+    if covariates.height <= covariates.width + 1:
+        raise NotEstimableError(
+            f"{covariates.height} complete patients are too few for {covariates.width} variable(s)"
+        )
+
+
+def _refuse_constant_columns(covariates: pl.DataFrame, matrix: Floats) -> None:
+    constant = np.ptp(matrix, axis=0) == 0
+    if constant.any():
+        names = _names(covariates, constant)
+        raise NotEstimableError(f"{names}: the same value in all {covariates.height} complete patients")
+
+
+def _refuse_repeated_columns(covariates: pl.DataFrame, matrix: Floats) -> None:
+    if covariates.width < 2:
+        return
+    values, vectors = np.linalg.eigh(np.corrcoef(matrix, rowvar=False))
+    if values[0] < SMALLEST_EIGENVALUE:
+        names = _names(covariates, np.abs(vectors[:, 0]) > 1e-6)
+        raise NotEstimableError(f"{names}: collinear, one follows from the others")
+
+
+def _names(covariates: pl.DataFrame, chosen: Flags) -> str:
+    return ", ".join(np.array(covariates.columns)[chosen])
+
+
+def is_doubtful(matrix: Floats, coefficients: Floats) -> bool:
+    """Return whether any fitted log ratio across the data is not finite or beyond belief."""
+    reach = np.abs(coefficients) * np.ptp(matrix, axis=0)
+    return not np.isfinite(reach).all() or bool((reach > DOUBTFUL_LOG_RATIO).any())
+
+
+def refuse_separated_outcome(covariates: pl.DataFrame, outcome: Flags) -> None:
+    """Raise `NotEstimableError` where a combination of the variables separates the outcome.
+
+    Then no finite odds ratio maximises the likelihood (Albert and Anderson 1984). Linear programme of
+    Konis (2007): a direction that is never on the wrong side and somewhere on the right one.
+    """
+    scaled = _standardised(covariates)
+    signed = np.column_stack([np.ones(len(outcome)), scaled]) * np.where(outcome, 1.0, -1.0)[:, None]
+    solved = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(outcome)), bounds=(-1, 1))
+    if _is_separating(solved.fun):
+        names = _names(covariates, np.abs(solved.x[1:]) > 1e-6)
+        raise NotEstimableError(
+            f"the outcome is separated by {names}, so the odds ratio has no finite estimate"
+        )
+
+
+def refuse_monotone_likelihood(covariates: pl.DataFrame, durations: Floats, events: Flags) -> None:
+    """Raise `NotEstimableError` where the partial likelihood grows without end along some direction.
+
+    That is so where whoever dies always has the highest score among those at risk (Bryson and Johnson 1981).
+    One auxiliary variable for each event time holds the highest score at risk, which keeps the linear
+    programme's size proportional to the number of patients.
+    """
+    direction = _steepest_monotone_direction(_standardised(covariates), durations, events)
+    if direction is not None:
+        names = _names(covariates, np.abs(direction) > 1e-6)
+        raise NotEstimableError(
+            f"monotone likelihood along {names} (a group without events, for instance), "
+            "so the hazard ratio has no finite estimate"
+        )
+
+
+def _standardised(covariates: pl.DataFrame) -> Floats:
+    matrix = covariates.cast(pl.Float64).to_numpy()
+    scaled: Floats = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
+    return scaled
+
+
+def _is_separating(objective: float | None) -> bool:
+    return objective is not None and objective < -1e-6
+
+
+def _steepest_monotone_direction(matrix: Floats, durations: Floats, events: Flags) -> Floats | None:
+    event_times = np.unique(durations[events])
+    n_times, n_columns = len(event_times), matrix.shape[1]
+    last_time_at_risk = np.searchsorted(event_times, durations, side="right") - 1
+    at_risk = np.flatnonzero(last_time_at_risk >= 0)
+    dying = np.flatnonzero(events)
+    constraints = sparse.vstack(
+        [
+            _score_against_top(matrix[at_risk], last_time_at_risk[at_risk], n_times),
+            _tops_never_rise(n_columns, n_times),
+            -_score_against_top(matrix[dying], last_time_at_risk[dying], n_times),
+        ]
+    ).tocsr()
+    n_times_at_risk = last_time_at_risk + 1.0
+    n_at_risk = np.cumsum(np.bincount(last_time_at_risk[at_risk], minlength=n_times)[::-1])[::-1]
+    cost = np.concatenate([n_times_at_risk @ matrix, -n_at_risk])
+    bounds = [(-1.0, 1.0)] * n_columns + [(None, None)] * n_times
+    solved = linprog(cost, A_ub=constraints, b_ub=np.zeros(constraints.shape[0]), bounds=bounds)
+    return solved.x[:n_columns] if _is_separating(solved.fun) else None
+
+
+def _score_against_top(matrix: Floats, time_index: Integers, n_times: int) -> sparse.csr_matrix:
+    """Rows of 'score - highest score at that time': at most zero for all at risk, at least for who dies."""
+    rows = np.arange(len(matrix))
+    tops = sparse.csr_matrix((-np.ones(len(rows)), (rows, time_index)), shape=(len(rows), n_times))
+    return sparse.hstack([sparse.csr_matrix(matrix), tops]).tocsr()
+
+
+def _tops_never_rise(n_columns: int, n_times: int) -> sparse.csr_matrix:
+    """The highest score can only fall as patients leave, which spares a constraint for every pair."""
+    steps = sparse.diags([-1.0, 1.0], [0, 1], shape=(n_times - 1, n_times))
+    return sparse.hstack([sparse.csr_matrix((n_times - 1, n_columns)), steps]).tocsr()

@@ -1,0 +1,1 @@
+"""Pure functions: bytes or frames in, frames out. Imports polars and the standard library, nothing else."""
