@@ -12,12 +12,13 @@ from transforms.schemas import EARLIEST_DATE
 
 EMPTY_PASSES = "An empty value passes: missing is not wrong"
 EMPTY_FAILS = "An empty value breaks the rule"
+PLANNED_AHEAD_DAYS = 183
 WHOLE_TABLE = "The rule speaks of the whole table, not of values"
 
 
 @dataclass(frozen=True)
 class Given:
-    """Stand in for an argument that only the night knows: `night`, `former_rows` or `n_patients`."""
+    """Stand in for an argument that only the night knows: `night`, `furthest_plan`, `former_rows`...."""
 
     name: str
 
@@ -134,6 +135,17 @@ def is_a_past_day(column: str) -> Check:
         arguments={"column": column, "min_value": EARLIEST_DATE, "max_value": Given("night")},
         found=f"a date before {EARLIEST_DATE.year} or after the night",
         expected=f"a day from {EARLIEST_DATE.isoformat()} to the night",
+        null_means=EMPTY_PASSES,
+    )
+
+
+def is_planned_at_most_ahead(column: str) -> Check:
+    """Check that a date is neither before 1990 nor further ahead of the night than plans reach."""
+    return Check(
+        expectation="ExpectColumnValuesToBeBetween",
+        arguments={"column": column, "min_value": EARLIEST_DATE, "max_value": Given("furthest_plan")},
+        found=f"a date before {EARLIEST_DATE.year} or more than {PLANNED_AHEAD_DAYS} days after the night",
+        expected=f"a day from {EARLIEST_DATE.isoformat()} to {PLANNED_AHEAD_DAYS} days after the night",
         null_means=EMPTY_PASSES,
     )
 

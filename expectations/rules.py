@@ -62,6 +62,10 @@ MEASURES: Mapping[str, Mapping[str, pl.Expr]] = {
 }
 
 
+_SPELL = "Write one of the words, spelled as they are,"
+_SPELL_OR_EMPTY = "Write one of the words, spelled as they are, or leave it empty,"
+
+
 def _given_rules(table: Table) -> tuple[Rule, ...]:
     return tuple(
         Rule(
@@ -85,7 +89,7 @@ def _word_rules(table: Table) -> tuple[Rule, ...]:
             column=column.name,
             **is_one_of(column.name, column.allowed),
             reason=f"{column.meaning}: the analyses know these words; any other would drop the row unseen.",
-            remedy="Write one of the words, spelled as they are, or leave it empty, and send the file again",
+            remedy=f"{_SPELL if column.required else _SPELL_OR_EMPTY} and send the file again",
         )
         for column in table.columns
         if column.allowed

@@ -44,11 +44,8 @@ def days_after_rt_start(day: pl.Expr) -> pl.Expr:
     return (day - pl.col("rt_start_date")).dt.total_days()
 
 
-_DRAWN_ON = pl.col("collected_at").dt.date()
-
 COUNT_MEASURES = {
-    "collected_on": _DRAWN_ON,
-    "days_after_rt_start": days_after_rt_start(_DRAWN_ON),
+    "days_after_rt_start": days_after_rt_start(pl.col("collected_on")),
     "has_cells_per_ul": pl.col("tlc_cells_per_ul").is_not_null()
     | pl.col("value").is_null()
     | pl.col("unit").is_null(),

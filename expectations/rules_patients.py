@@ -6,7 +6,7 @@ Here: ranges and dates with their clinical reasons. Not here: what follows from 
 
 import polars as pl
 
-from expectations.rule import Rule, is_a_past_day, is_above, is_at_most, is_between, is_not_before
+from expectations.rule import Rule, is_above, is_at_most, is_between, is_not_before, is_planned_at_most_ahead
 
 _CORRECT = "Correct the value, or leave it empty, and send the file again"
 _CORRECT_DATE = "Correct the date and send the file again"
@@ -47,20 +47,20 @@ PATIENT_RULES = (
         remedy=_CORRECT,
     ),
     Rule(
-        name="rt_start_date_is_between_1990_and_the_night",
+        name="rt_start_date_is_from_1990_to_half_a_year_ahead",
         table="patients",
         column="rt_start_date",
-        **is_a_past_day("rt_start_date"),
-        reason="Survival counts from here: a course that has not begun has none yet.",
-        remedy="Correct the date and send the file again, or wait: the row is tried again every night",
+        **is_planned_at_most_ahead("rt_start_date"),
+        reason="RT is planned weeks ahead, not years: a later date is a slip, and survival counts from it.",
+        remedy="Correct the date and send the file again",
     ),
     Rule(
-        name="rt_end_date_is_between_1990_and_the_night",
+        name="rt_end_date_is_from_1990_to_half_a_year_ahead",
         table="patients",
         column="rt_end_date",
-        **is_a_past_day("rt_end_date"),
-        reason="The nadir is sought up to the last day of RT; while RT goes on the column is empty.",
-        remedy="Leave the date empty while RT goes on, and send the file again",
+        **is_planned_at_most_ahead("rt_end_date"),
+        reason="The nadir is sought up to the last day of RT: a far one makes late counts part of RT.",
+        remedy="Correct the date, or leave it empty while RT goes on, and send the file again",
     ),
     Rule(
         name="rt_end_date_is_not_before_rt_start_date",

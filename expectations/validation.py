@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,7 +29,7 @@ from great_expectations.data_context.types.resource_identifiers import (
 )
 
 from expectations.data_docs import PUBLISHED, STYLES
-from expectations.rule import Rule
+from expectations.rule import PLANNED_AHEAD_DAYS, Rule
 from expectations.rules import FATAL_RULES, HELPERS, MEASURES, ROW_RULES
 from transforms.errors import NadirError
 from transforms.findings import FINDING_SCHEMA
@@ -92,7 +92,8 @@ def validate_rows(table_name: str, frame: pl.DataFrame, *, night: date) -> Valid
     """
     rules = _rules_of(ROW_RULES, table_name)
     looked_at = _select(_measured(table_name, frame), rules, table_name)
-    result = _run(_suite(table_name, rules, {"night": night}), looked_at, _EVERY_ROW)
+    given = {"night": night, "furthest_plan": night + timedelta(days=PLANNED_AHEAD_DAYS)}
+    result = _run(_suite(table_name, rules, given), looked_at, _EVERY_ROW)
     broken = _broken_rows(rules, _rows_by_rule(result))
     return Validation(
         table=table_name,

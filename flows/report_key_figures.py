@@ -85,8 +85,9 @@ def _key_il7(estimates: pl.DataFrame) -> KeyFigure:
         write_number(analysis.value("all", variable, name), 2)
         for name in ("auc", "auc_ci_low", "auc_ci_high")
     )
-    cutoff = write_number(analysis.value("all", variable, "youden_cutoff"), 3)
-    detail = f"95% CI {low}–{high}; Youden's cut-off {cutoff} pg/mL"
+    cutoff = analysis.value("all", variable, "youden_cutoff")
+    at = "" if cutoff is None else f"; Youden's cut-off {cutoff:.4g} pg/mL"
+    detail = f"95% CI {low}–{high}{at}"
     return KeyFigure("AUC of IL-7 before RT for ASL", auc, detail)
 
 

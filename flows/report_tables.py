@@ -126,13 +126,13 @@ def _sources(sources: pl.DataFrame) -> Table:
     )
     columns = (
         Column("source", "Source", is_text=True),
-        Column("files", "Files"),
         Column("rows_in", "Rows in"),
         Column("loaded", "Loaded"),
+        Column("quarantined", "In quarantine"),
         Column("unchanged", "Unchanged"),
-        Column("quarantined", "Quarantined"),
+        Column("files", "Files"),
     )
-    below = "Rows in = loaded + unchanged + quarantined; the night stops where they do not add up."
+    below = "Rows in = loaded + in quarantine + unchanged; the night stops where they do not add up."
     return _lay_out("sources", rows, caption="Rows by source", columns=columns, below=below)
 
 
@@ -226,7 +226,7 @@ def _models(estimates: pl.DataFrame, analysis: str, *, caption: str, ratio: str)
         Column("univariate_p", "p", "Univariate"),
         Column("multivariate", f"{ratio} (95% CI)", "Multivariate"),
         Column("multivariate_p", "p", "Multivariate"),
-        Column("n", "Events of patients, univariate"),
+        Column("n", "Events of patients"),
     )
     below = describe_multivariate(estimates, analysis)
     return _lay_out(

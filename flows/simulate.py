@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 import polars as pl
 
 from flows.landing import LAYOUT_SUFFIX, ORIGIN_FILE
@@ -25,6 +24,7 @@ from models.simulated_faults import (
     Spoilt,
     correction_places,
     mark_spoilable,
+    open_stream,
     spoil,
 )
 from models.simulated_plates import DAYS_UNTIL_READ, SimulatedPlate, draw_plates
@@ -32,8 +32,8 @@ from models.simulated_sites import Site, list_sites, write_counts_as
 from models.simulated_truth import COHORT_IS, TRUTH
 from models.simulation import SimulatedChunk, simulate_patients
 from models.standard_curve import with_instrument_results
-from transforms.errors import UsageError
-from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES
+from transforms.errors import UsageError, WorldError
+from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES, Table
 from transforms.xponent_export import write_xponent
 
 TABLES = (PATIENTS, COUNTS, FOLLOW_UP, TOXICITIES)
@@ -85,6 +85,7 @@ def write_landing(
 
     Raises:
         UsageError: where a number is out of range or `out` holds something already.
+        WorldError: where the disk does not take it; nothing is left behind.
     """
     delivery = delivery or Delivery()
     _check(out, delivery)
@@ -94,15 +95,22 @@ def write_landing(
         )
     except ValueError as error:
         raise UsageError(f"Nothing was simulated: {error}") from error
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    place = out.resolve()
+    partial = place.with_name(f".{place.name}.partial")
     writer = _Writer(partial, list_sites(n_sites), delivery=delivery, seed=seed)
-    writer.write_chunks(chunks, n_patients=n_patients)
-    writer.write_notes(n_patients)
-    partial.replace(out)
-    return WrittenLanding(
-        out, n_patients, writer.n_counts, writer.n_plates, n_files=writer.n_files, n_faults=writer.n_faults
-    )
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        writer.write_chunks(chunks, n_patients=n_patients)
+        writer.write_notes(n_patients)
+        partial.replace(place)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = error.strerror or type(error).__name__
+        raise WorldError(
+            f"{out}: it could not be written ({reason}). Nothing was left behind; check the disk's space and "
+            "the folder's permissions, and run the command again."
+        ) from error
+    return writer.told(out, n_patients)
 
 
 def _check(out: Path, delivery: Delivery) -> None:
@@ -123,19 +131,18 @@ class _Writer:
 
     def __init__(self, root: Path, sites: tuple[Site, ...], *, delivery: Delivery, seed: int) -> None:
         self._root, self._sites, self._delivery, self._seed = root, sites, delivery, seed
-        # One number: no stream of the patients or the plates is the same.
-        self._spoiling = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+        self._spoiling = open_stream(seed)
         self._faults: list[pl.DataFrame] = []
         self._copied: set[str] = set()
-        self.n_counts = self.n_plates = self.n_files = self.n_faults = 0
+        self._n_counts = self._n_plates = self._n_files = 0
 
     def write_chunks(self, chunks: Iterator[SimulatedChunk], *, n_patients: int) -> None:
         """Write the tables chunk by chunk, then the plates of the first patients."""
         il7: list[pl.DataFrame] = []
         started, n_done, n_on_plates = perf_counter(), 0, 0
         for part, chunk in enumerate(chunks, start=1):
-            for folder, source, rows in _arrivals(chunk, self._delivery):
-                self._write_rows(folder, rows, source=source, part=part)
+            for folder, table, rows in _arrivals(chunk, self._delivery):
+                self._write_rows(folder, rows, table=table, part=part)
             with_plates = chunk.patients.head(self._delivery.n_plate_patients - n_on_plates)
             n_on_plates += len(with_plates)
             il7.append(chunk.cytokines.join(with_plates.select(PATIENT_KEY), on=PATIENT_KEY, how="semi"))
@@ -161,13 +168,24 @@ class _Writer:
         if self._delivery.has_mess:
             pl.concat(self._faults).write_csv(self._root / "faults.csv")
 
-    def _write_rows(self, folder: str, rows: pl.DataFrame, *, source: str, part: int) -> None:
+    def told(self, out: Path, n_patients: int) -> WrittenLanding:
+        """Return the account of what was written, for the folder's final place."""
+        return WrittenLanding(
+            out,
+            n_patients=n_patients,
+            n_counts=self._n_counts,
+            n_plates=self._n_plates,
+            n_files=self._n_files,
+            n_faults=sum(map(len, self._faults)),
+        )
+
+    def _write_rows(self, folder: str, rows: pl.DataFrame, *, table: Table, part: int) -> None:
         for site in self._sites:
             of_site = rows.filter(pl.col("site") == site.name)
             if not of_site.is_empty():
-                texts = _as_the_site_writes(site, source, of_site)
-                self._write_file(folder, texts, source=source, name=f"{site.name}-{part:04d}")
-                self.n_counts += len(of_site) if source == COUNTS.name else 0
+                texts = _as_the_site_writes(site, table, of_site)
+                self._write_file(folder, texts, source=table.name, name=f"{site.name}-{part:04d}")
+                self._n_counts += len(of_site) if table is COUNTS else 0
 
     def _write_file(self, folder: str, rows: pl.DataFrame, *, source: str, name: str) -> None:
         stem = f"{source}/{name}"
@@ -194,12 +212,11 @@ class _Writer:
         path = self._root / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         rows.drop(NOT_WRITTEN, strict=False).write_csv(path)
-        self.n_files += 1
+        self._n_files += 1
         if places is not None:
             self._faults.append(
                 places.select(pl.lit(folder).alias("night"), pl.lit(name).alias("file"), *PLACES_SCHEMA)
             )
-            self.n_faults += len(places)
 
     def _write_plates(self, il7: pl.DataFrame) -> None:
         nights = self._delivery.nights
@@ -220,12 +237,12 @@ class _Writer:
         (self._root / folder / f"plates/{plate.name}.csv").write_bytes(
             write_xponent(with_instrument_results(plate.export))
         )
-        self.n_files += 1
-        self.n_plates += 1
+        self._n_files += 1
+        self._n_plates += 1
 
 
-def _arrivals(chunk: SimulatedChunk, delivery: Delivery) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """Yield folder, source and rows of everything that is delivered of a chunk."""
+def _arrivals(chunk: SimulatedChunk, delivery: Delivery) -> Iterator[tuple[str, Table, pl.DataFrame]]:
+    """Yield folder, table and rows of everything that is delivered of a chunk."""
     deliveries = deliver(chunk) if delivery.n_nights else {}
     rt_ends = chunk.patients.select(*PATIENT_KEY, "rt_end_date")
     for table in TABLES:
@@ -235,14 +252,17 @@ def _arrivals(chunk: SimulatedChunk, delivery: Delivery) -> Iterator[tuple[str, 
             arrived = iter([("", getattr(chunk, table.name))])
         for folder, rows in arrived:
             is_marked = delivery.has_mess and table is COUNTS
-            yield folder, table.name, mark_spoilable(rows, rt_ends) if is_marked else rows
+            yield folder, table, mark_spoilable(rows, rt_ends) if is_marked else rows
 
 
-def _as_the_site_writes(site: Site, source: str, rows: pl.DataFrame) -> pl.DataFrame:
+def _as_the_site_writes(site: Site, table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the landed columns, and those that a fault needs to know, as the site's file has them."""
-    if source == PATIENTS.name:
-        return rows.with_columns(pl.col(_WHOLE_NUMBERS).cast(pl.Int64))
-    return write_counts_as(site, rows) if source == COUNTS.name else rows
+    if table is PATIENTS:
+        rows = rows.with_columns(pl.col(_WHOLE_NUMBERS).cast(pl.Int64))
+    elif table is COUNTS:
+        rows = write_counts_as(site, rows)
+    names = (*(column.name for column in table.landed_columns), *NOT_WRITTEN)
+    return rows.select(name for name in names if name in rows.columns)
 
 
 def _show_progress(n_done: int, n_patients: int, *, seconds: float) -> None:

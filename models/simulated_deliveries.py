@@ -56,7 +56,7 @@ def _patients(patients: pl.DataFrame) -> pl.DataFrame:
 def _counts(chunk: SimulatedChunk) -> pl.DataFrame:
     # The minute of the draw is as good as random, and the same however the patients are cut into chunks.
     minute = pl.col("collected_at").dt.hour().cast(pl.Int64) * 60 + pl.col("collected_at").dt.minute()
-    day = pl.max_horizontal(pl.col("collected_at").dt.date(), "rt_start_date")
+    day = pl.max_horizontal("collected_on", "rt_start_date")
     days_late = pl.when(minute % _SHARES["late"] == 0).then(2 + minute % 11).otherwise(0)
     is_corrected = minute % _SHARES["corrected"] == 1
     starts = chunk.patients.select(*PATIENT_KEY, "rt_start_date")
@@ -93,7 +93,7 @@ def _follow_up(chunk: SimulatedChunk) -> pl.DataFrame:
 
 def _days_of_news(chunk: SimulatedChunk) -> pl.DataFrame:
     ends = chunk.patients.select(*PATIENT_KEY, known_on="rt_end_date")
-    visits = chunk.counts.select(*PATIENT_KEY, known_on=pl.col("collected_at").dt.date()).join(
+    visits = chunk.counts.select(*PATIENT_KEY, known_on="collected_on").join(
         ends.rename({"known_on": "rt_end_date"}), on=PATIENT_KEY, maintain_order="left"
     )
     dates = [

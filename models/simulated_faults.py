@@ -98,6 +98,12 @@ class Spoilt:
     corrections: pl.DataFrame
 
 
+def open_stream(seed: int) -> np.random.Generator:
+    """Return the random numbers of the faults: those of the patients and plates are others."""
+    # A key of one number; the patients' have two, the plates' three.
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+
+
 def spoil(rows: pl.DataFrame, *, source: str, rng: np.random.Generator) -> Spoilt:
     """Plant each kind of fault of that source into one row in two hundred; never two in one row.
 
@@ -133,10 +139,9 @@ def _pick(rng: np.random.Generator, can_be_hit: pl.Series) -> Codes:
 
 def mark_spoilable(counts: pl.DataFrame, rt_ends: pl.DataFrame) -> pl.DataFrame:
     """Return the counts with `may_be_spoilt`, true after RT; `rt_ends` has the patients' rt_end_date."""
-    day = pl.col("collected_at").dt.date()
     return (
         counts.join(rt_ends, on=PATIENT_KEY, how="left", maintain_order="left")
-        .with_columns(may_be_spoilt=day > pl.col("rt_end_date"))
+        .with_columns(may_be_spoilt=pl.col("collected_on") > pl.col("rt_end_date"))
         .drop("rt_end_date")
     )
 

@@ -181,19 +181,19 @@ def _words(codes: Codes | Flags, *words: str) -> pl.Series:
 
 def _counts(keys: pl.DataFrame, block: _Block, sites: tuple[Site, ...]) -> pl.DataFrame:
     counts, site = block.counts, block.site[block.counts.patient]
-    minute = (block.patients.rt_start[counts.patient] + counts.day).astype("datetime64[m]") + counts.minute
+    day = block.patients.rt_start[counts.patient] + counts.day
+    local = day.astype("datetime64[m]") + counts.minute
+    hours = np.array([site.utc_offset_hours for site in sites])[site].astype("timedelta64[h]")
     cells_in_unit = np.array([1000.0 if site.is_in_thousands else 1.0 for site in sites])
-    return (
-        keys[counts.patient]
-        .with_columns(
-            collected_at=pl.Series(minute.astype("datetime64[us]")),
-            code=_words(site, *(site.loinc_code for site in sites)),
-            value=pl.Series(counts.tlc_cells_per_ul / cells_in_unit[site]),
-            unit=_words(site, *(site.unit for site in sites)),
-            tlc_cells_per_ul=pl.Series(counts.tlc_cells_per_ul),
-        )
-        .cast(COUNTS.polars_schema)
-    )
+    columns = {
+        "collected_at": pl.Series((local - hours).astype("datetime64[us]")),
+        "collected_on": pl.Series(day),
+        "code": _words(site, *(site.loinc_code for site in sites)),
+        "value": pl.Series(counts.tlc_cells_per_ul / cells_in_unit[site]),
+        "unit": _words(site, *(site.unit for site in sites)),
+        "tlc_cells_per_ul": pl.Series(counts.tlc_cells_per_ul),
+    }
+    return keys[counts.patient].with_columns(**columns).select(COUNTS.column_names).cast(COUNTS.polars_schema)
 
 
 def _cytokines(keys: pl.DataFrame, block: _Block) -> pl.DataFrame:

@@ -64,14 +64,14 @@ def wrong_imports(root: Path) -> list[str]:
     return sorted(wrong)
 
 
-def public_annotations(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Yield (name, annotation) of the public functions, the public classes' public methods and fields."""
+def annotations_of(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Yield (name, annotation) of functions, and of methods and fields of public classes."""
     for node in tree.body:
         members = node.body if isinstance(node, ast.ClassDef) and node.name[0] != "_" else [node]
         for member in members:
             if isinstance(member, ast.AnnAssign):
                 yield ast.unparse(member.target), member.annotation
-            elif isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and member.name[0] != "_":
+            elif isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
                 arguments = [node for node in ast.walk(member.args) if isinstance(node, ast.arg)]
                 for annotation in [member.returns, *(argument.annotation for argument in arguments)]:
                     if annotation:
@@ -84,7 +84,7 @@ def leaks(root: Path) -> list[str]:
     for path in (path for folder in MAY_IMPORT for path in files_of(root, folder)):
         tree = ast.parse(path.read_text())
         foreign = {name for package, name in imports_of(tree) if package in HOME or package == "pandas"}
-        for name, annotation in public_annotations(tree):
+        for name, annotation in annotations_of(tree):
             first_words = re.findall(r"(?<![\w.])[A-Za-z_]\w*", ast.unparse(annotation))
             if foreign.intersection(first_words) and name[0] != "_":
                 found.append(f"{path.relative_to(root).as_posix()} {name}: {ast.unparse(annotation)}")

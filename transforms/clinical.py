@@ -42,7 +42,7 @@ def derive_count_course(counts: pl.DataFrame, patients: pl.DataFrame) -> pl.Data
     During RT means from the first to the last day of RT, both included; RT that has no last day goes on.
     Returns a frame of `COUNT_COURSE`, sorted by its key.
     """
-    day = pl.col("collected_at").dt.date()
+    day = pl.col("collected_on")
     days = (day - pl.col("rt_start_date")).dt.total_days()
     is_during_rt = (days >= 0) & (pl.col("rt_end_date").is_null() | (day <= pl.col("rt_end_date")))
     return (

@@ -218,7 +218,17 @@ def _typed(raw: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]
         if is_broken.any()
     ]
     rejected = pl.concat([pl.DataFrame(schema=FINDING_SCHEMA), *findings])
-    return typed.filter(~pl.any_horizontal(list(broken.values()))), rejected
+    is_whole = ~pl.any_horizontal(list(broken.values()))
+    return typed.with_columns(_days_as_written(raw, table)).filter(is_whole), rejected
+
+
+def _days_as_written(raw: pl.DataFrame, table: Table) -> list[pl.Series]:
+    """Return `..._on` for each `..._at`: the day that stands in the file, for a course is told in local days."""
+    return [
+        raw[column.name].str.head(10).str.to_date("%Y-%m-%d", strict=False).alias(column.name[:-3] + "_on")
+        for column in table.landed_columns
+        if isinstance(column.dtype, pl.Datetime)
+    ]
 
 
 def _cast(column: Column) -> pl.Expr:

@@ -6,11 +6,12 @@ summarise_replicates.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from transforms import schemas
+from transforms.findings import FINDING_SCHEMA, Finding, findings_frame
 from transforms.xponent import XponentPlate
 from transforms.xponent_text import Record, UnreadablePlateError, decode, split_records
 
@@ -27,12 +28,6 @@ LAYOUT = pl.Schema(
         "collected_on": pl.Date(),
     }
 )
-REJECTED = pl.Schema(
-    {
-        name: schemas.QUARANTINE.column(name).dtype
-        for name in ("line", "column", "rule", "found", "expected", "remedy")
-    }
-)
 # The wells on their way to the fit: the published columns and two that only the fit reads.
 TIDY_WELLS = pl.Schema(
     {**schemas.PLATE_WELLS.polars_schema, "dilution_factor": pl.Float64(), "unit_note": pl.String()}
@@ -44,7 +39,7 @@ _SAMPLE_KEY = ("site", "patient_id", "timepoint")
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """A layout file: its good lines (schema `LAYOUT`) and what was rejected (schema `REJECTED`)."""
+    """A layout file: its good lines (schema `LAYOUT`) and what was rejected (schema `FINDING_SCHEMA`)."""
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
@@ -52,9 +47,10 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class ReplicateSummary:
-    """Concentrations by patient, timepoint and analyte (`schemas.CYTOKINES`), and what was not used and why.
+    """Concentrations by patient, timepoint and analyte, and what was not used and why.
 
-    `rejected` (schema `REJECTED`) has the layout line; it is null where a whole analyte is meant.
+    cytokines: the columns of `schemas.CYTOKINES` and `line`, the sample's first line in the layout.
+    rejected: schema `FINDING_SCHEMA`; `line` is the layout's, null where a whole analyte is meant.
     """
 
     cytokines: pl.DataFrame
@@ -126,7 +122,7 @@ def parse_layout(data: bytes) -> Layout:
     try:
         records = _layout_records(data)
     except UnreadablePlateError as error:
-        return Layout(pl.DataFrame(schema=LAYOUT), _rejection("layout_is_readable", error))
+        return Layout(pl.DataFrame(schema=LAYOUT), _unreadable(error))
     header, lines = [name.casefold() for name in records[0].fields], records[1:]
     absent = [name for name in LAYOUT_COLUMNS if header.count(name) != 1]
     if absent:
@@ -298,7 +294,7 @@ def _broken(frame: pl.DataFrame, rules: Iterable[_Rule]) -> pl.DataFrame:
             expected=pl.lit(rule.expected),
             remedy=pl.lit(rule.remedy),
         )
-        .cast(REJECTED)
+        .cast(FINDING_SCHEMA)
         for rule in rules
     ).sort("line", maintain_order=True)
 
@@ -349,21 +345,13 @@ def _raw_layout(header: Sequence[str], lines: Sequence[Record]) -> pl.DataFrame:
     )
 
 
-def _rejection(rule: str, error: UnreadablePlateError) -> pl.DataFrame:
-    row = (
-        None,
-        error.place,
-        rule,
-        error.found,
-        error.expected,
-        "Save the layout as CSV in UTF-8 and send it again.",
-    )
-    return pl.DataFrame([row], schema=REJECTED, orient="row")
+def _unreadable(error: UnreadablePlateError) -> pl.DataFrame:
+    remedy = "Save the layout as CSV in UTF-8 and send it again."
+    return findings_frame([replace(error.finding, rule="layout_is_readable", remedy=remedy)])
 
 
 def _columns_rejected(absent: Sequence[str], *, line: int) -> pl.DataFrame:
-    rows = [
-        (line, name, "column_is_there_once", "no such column, or two", "one column " + name, _CORRECT)
+    return findings_frame(
+        Finding("column_is_there_once", "no such column, or two", "one such column", _CORRECT, line, name)
         for name in absent
-    ]
-    return pl.DataFrame(rows, schema=REJECTED, orient="row")
+    )

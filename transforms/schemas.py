@@ -115,6 +115,13 @@ COUNTS = Table(
         SITE,
         PATIENT_ID,
         Column("collected_at", pl.Datetime("us"), "When the blood was drawn (UTC)", required=True),
+        Column(
+            "collected_on",
+            pl.Date(),
+            "Day of the draw by the clock that the file is written in",
+            required=True,
+            is_derived=True,
+        ),
         _text("code", "LOINC code as it came", required=True),
         _number("value", "The value as it came", required=True),
         _text("unit", "The unit as it came (UCUM or a common spelling)", required=True),

@@ -23,7 +23,6 @@ _CELLS_PER_UL = (
     "cells/mm3",
     "#/mm3",
     "10*6/l",
-    "m/l",
 )
 _THOUSANDS_PER_UL = (
     "10*3/ul",
@@ -36,7 +35,6 @@ _THOUSANDS_PER_UL = (
     "k/mm3",
     "10*9/l",
     "10*9cells/l",
-    "g/l",
 )
 _FACTORS = dict.fromkeys(_CELLS_PER_UL, 1.0) | dict.fromkeys(_THOUSANDS_PER_UL, 1000.0)
 
@@ -46,7 +44,12 @@ def spelt_alike(unit: pl.Expr) -> pl.Expr:
     return (
         unit.str.replace_all(r"\s", "")
         .str.replace_all(r"[µμ]", "u")
+        # Giga and grams part by their case alone.
+        .str.replace(r"^G/[Ll]$", "10*9/l")
         .str.to_lowercase()
+        .str.replace("×10", "10", literal=True)
+        .str.replace("10⁹", "10*9", literal=True)
+        .str.replace("10³", "10*3", literal=True)
         .str.replace(r"mcl$", "ul")
         .str.replace(r"^x10", "10")
         .str.replace(r"^10(\^|\*\*|e)", "10*")

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from transforms.findings import Finding, UnreadableFileError
+
 EXPORT_AGAIN = (
     "Export the batch again from xPONENT as CSV, with all sections, and do not save it from another program."
 )
@@ -27,15 +29,12 @@ _MISSING = frozenset({"", "nan", "n/a", "na", "***", "-"})
 _ZIP, _OLD_OFFICE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
-class UnreadablePlateError(ValueError):
-    """A file that is no whole xPONENT export: where, what was found, what was expected, what to do."""
+class UnreadablePlateError(UnreadableFileError):
+    """A file that is no whole xPONENT export; the finding's column is the place in it."""
 
     def __init__(self, place: str, *, found: str, expected: str, remedy: str = EXPORT_AGAIN) -> None:
-        super().__init__(f"{place}: {found}. Expected: {expected}. {remedy}")
-        self.place = place
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
+        super().__init__(Finding("export_is_whole", found, expected, remedy, column=place))
+        self.args = (f"{place}: {self}",)
 
 
 @dataclass(frozen=True)

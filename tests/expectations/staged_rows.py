@@ -43,6 +43,7 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "site": "S1",
         "patient_id": "P-0001",
         "collected_at": datetime(2024, 3, 8, 7, 30),
+        "collected_on": date(2024, 3, 8),
         "code": "731-0",
         "value": 0.42,
         "unit": "10*3/uL",

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,6 +30,7 @@ PLANTED = {
     "value": 0.73317,
     "tlc_cells_per_ul": 733_170.0,
     "collected_at": datetime(2061, 11, 23, 4, 5),
+    "collected_on": date(2061, 11, 23),
     "is_known_patient": False,
 }
 WORDS_OF_PLANTED = ("PLANTED", "7781", "73317", "733170", "733,170", "2061")

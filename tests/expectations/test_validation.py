@@ -90,7 +90,13 @@ def test_a_row_of_a_whole_file_keeps_its_empty_line():
 
 def test_neither_findings_nor_reports_show_a_value_or_an_identifier():
     planted = [
-        LOW | UNKNOWN | {"site": "S-PLANTED", "collected_at": datetime(2061, 11, 23, 4, 5)},
+        LOW
+        | UNKNOWN
+        | {
+            "site": "S-PLANTED",
+            "collected_at": datetime(2061, 11, 23, 4, 5),
+            "collected_on": date(2061, 11, 23),
+        },
         {"code": None, "unit": "PLANTED-UNIT"},
     ]
     validation = validate_rows("counts", staged("counts", planted), night=NIGHT)

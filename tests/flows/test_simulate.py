@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,7 +12,7 @@ from flows.landing import list_landing
 from flows.simulate import MOST_PATIENTS_ON_PLATES, TABLES, Delivery, write_landing
 from models.simulated_truth import TRUTH
 from models.simulation import simulate_patients
-from transforms.errors import UsageError
+from transforms.errors import UsageError, WorldError
 from transforms.landed_csv import parse_landed_csv
 from transforms.plates import parse_layout
 from transforms.schemas import COUNTS, PATIENT_KEY
@@ -41,13 +42,13 @@ def load(landing, table):
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     out = tmp_path_factory.mktemp("clean") / "landing"
-    return write_landing(out, n_patients=98, n_sites=3, seed=11)
+    return write_landing(out, n_patients=98, n_sites=4, seed=11)
 
 
 @pytest.fixture(scope="module")
 def messy(tmp_path_factory):
     out = tmp_path_factory.mktemp("messy") / "landing"
-    return write_landing(out, n_patients=98, n_sites=3, seed=11, delivery=MESS)
+    return write_landing(out, n_patients=98, n_sites=4, seed=11, delivery=MESS)
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +88,11 @@ def test_the_landing_folder_holds_nothing_that_the_platform_refuses(clean):
 @pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
 def test_every_row_that_was_drawn_is_in_a_file_and_loads(clean, table):
     rows = load(clean.out, table)
-    drawn = getattr(next(simulate_patients(98, seed=11, n_sites=3)), table.name)
+    drawn = getattr(next(simulate_patients(98, seed=11, n_sites=4)), table.name)
     if table is COUNTS:
         rows, findings = tidy_counts(rows)
         assert findings.is_empty()
-        # Some sites write the day alone, or leave out the seconds.
+        # Some sites write the day alone.
         rows, drawn = (frame.with_columns(pl.col("collected_at").dt.date()) for frame in (rows, drawn))
     rows = rows.select(drawn.columns)
     assert_frame_equal(rows.sort(rows.columns), drawn.sort(drawn.columns), check_dtypes=False)
@@ -99,10 +100,10 @@ def test_every_row_that_was_drawn_is_in_a_file_and_loads(clean, table):
 
 def test_sites_differ_in_unit_and_in_how_they_write_dates(clean):
     first_lines = [
-        lines_of(clean.out, f"counts/simulated-hospital-{i}-0001.csv")[2].split(",") for i in (1, 2, 3)
+        lines_of(clean.out, f"counts/simulated-hospital-{i}-0001.csv")[2].split(",") for i in (1, 2, 3, 4)
     ]
-    assert [line[5] for line in first_lines] == ["cells/uL", "10*3/uL", "10*9/L"]
-    assert [len(line[2]) for line in first_lines] == [len("2018-01-01T08:00:00Z"), 10, 16]
+    assert [line[5] for line in first_lines] == ["cells/uL", "10*3/uL", "10*9/L", "cells/uL"]
+    assert [len(line[2]) for line in first_lines] == [20, 10, 16, 25]
 
 
 def test_every_patient_has_il7_before_and_after_rt_on_a_plate(clean):
@@ -114,7 +115,8 @@ def test_every_patient_has_il7_before_and_after_rt_on_a_plate(clean):
 
 def test_plates_are_read_as_exports_with_a_checksum_that_holds(clean):
     plates = [parse_xponent(file.read().content) for file in list_landing(clean.out).of("plates")]
-    assert len(plates) == clean.n_plates == 6
+    assert len(plates) == clean.n_plates == 8
+    assert {plate.checksum for plate in plates} == {"ok"}
     assert all("IL-7" in plate.wells["analyte"].to_list() for plate in plates)
 
 
@@ -135,8 +137,8 @@ def test_what_is_told_of_the_landing_folder_is_what_is_in_it(clean):
 
 def test_files_of_another_size_hold_the_same_rows(tmp_path, clean):
     small = Delivery(n_patients_per_file=40)
-    out = write_landing(tmp_path / "small", n_patients=98, n_sites=3, seed=11, delivery=small).out
-    assert len(list(out.glob("counts/*.csv"))) == 9
+    out = write_landing(tmp_path / "small", n_patients=98, n_sites=4, seed=11, delivery=small).out
+    assert len(list(out.glob("counts/*.csv"))) == 3 * 4
     for table in TABLES:
         ours, theirs = (load(landing, table).drop("line") for landing in (out, clean.out))
         assert_frame_equal(ours.sort(ours.columns), theirs.sort(theirs.columns))
@@ -190,6 +192,20 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path):
     write_landing(tmp_path / "landing", n_patients=5)
     assert [path.name for path in tmp_path.iterdir()] == ["landing"]
     assert not (tmp_path / "landing/counts/half.csv").exists()
+
+
+def test_a_disk_that_does_not_take_it_is_told_and_nothing_is_left(tmp_path):
+    (tmp_path / "a_file").write_text("in the way")
+    with pytest.raises(WorldError, match="could not be written"):
+        write_landing(tmp_path / "a_file" / "landing", n_patients=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
+
+
+def test_the_current_folder_can_be_filled(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_landing(Path(), n_patients=5)
+    assert (tmp_path / "here/truth.json").is_file()
 
 
 def test_it_is_quiet_where_there_is_no_terminal(tmp_path, capsys):

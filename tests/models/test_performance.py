@@ -65,6 +65,12 @@ def test_classes_that_do_not_overlap_have_no_slope():
     assert found.calibration_slope is None
 
 
+def test_probabilities_that_hardly_vary_have_no_slope():
+    found = estimate_performance(HAS_EVENT, np.array([0.3, 0.3, 0.3, 0.3 + 1e-12]))
+    assert found.calibration_slope is None
+    assert found.calibration_intercept is not None
+
+
 def test_a_certain_and_wrong_probability_costs_much_but_not_infinitely_much():
     found = estimate_performance(HAS_EVENT, np.array([0.0, 0.4, 0.3, 1.0]))
     assert math.isfinite(found.log_loss)

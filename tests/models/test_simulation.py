@@ -138,7 +138,7 @@ def test_nothing_happens_after_the_last_contact(large):
     seen = large.follow_up
     counts = large.counts.join(seen, on=PATIENT_KEY)
     toxicities = large.toxicities.join(seen, on=PATIENT_KEY)
-    assert (counts["collected_at"].dt.date() < counts["last_contact_date"]).all()
+    assert (counts["collected_on"] < counts["last_contact_date"]).all()
     assert (toxicities["onset_date"] <= toxicities["last_contact_date"]).all()
     assert (seen["death_date"].drop_nulls() == seen.drop_nulls("death_date")["last_contact_date"]).all()
     died = seen.drop_nulls()
@@ -274,6 +274,28 @@ def test_a_cox_regression_finds_the_known_log_hazard_ratios_within_three_standar
     assert np.abs((fit.params_ - known) / fit.standard_errors_).max() < 3
 
 
+@pytest.mark.parametrize(
+    ("months", "event", "truth"),
+    [
+        ("os_months", "has_died", TRUTH.overall_survival),
+        ("pfs_months", "has_progressed_or_died", TRUTH.progression_free_survival),
+    ],
+    ids=["overall", "progression_free"],
+)
+def test_there_are_as_many_events_as_the_known_hazard_foretells(cohort, months, event, truth):
+    stage = pl.col("uicc_stage").replace_strict({"II": 0, "III": 1, "IV": 2})
+    log_ratio = (
+        truth.cirrhosis * (pl.col("cirrhosis") == "yes")
+        + truth.child_pugh_b * (pl.col("child_pugh") == "B")
+        + truth.uicc_iii_iv * stage
+        + truth.asl * pl.col("has_asl")
+    )
+    at_risk_months = (pl.col(months) - TRUTH.quiet_months).clip(lower_bound=0)
+    foretold = log_ratio.exp() * (at_risk_months / truth.scale_months) ** TRUTH.weibull_shape
+    n_events, n_foretold = cohort.select(pl.col(event).sum(), foretold.sum().alias("foretold")).row(0)
+    assert abs(n_events - n_foretold) < 3 * np.sqrt(n_events)
+
+
 def test_the_hazard_of_progression_or_death_exceeds_that_of_death_for_every_patient():
     death, either = (
         np.exp(hazard.cirrhosis + hazard.child_pugh_b + 2 * hazard.uicc_iii_iv + hazard.asl)
@@ -371,7 +393,7 @@ def test_nothing_arrives_before_it_happened_or_before_its_patient():
     deliveries = deliver(chunk)
     first = deliveries["patients"].group_by(PATIENT_KEY).agg(pl.col("arrives_on").min().alias("known_from"))
     counts = deliveries["counts"].join(first, on=PATIENT_KEY)
-    assert (counts["arrives_on"] >= counts["collected_at"].dt.date()).all()
+    assert (counts["arrives_on"] >= counts["collected_on"]).all()
     for name in ("counts", "follow_up", "toxicities"):
         rows = deliveries[name].join(first, on=PATIENT_KEY)
         assert (rows["arrives_on"] >= rows["known_from"]).all()
@@ -388,7 +410,7 @@ def test_rt_has_no_end_while_it_goes_on():
 def test_some_counts_come_late_and_one_in_a_hundred_is_corrected():
     chunk = next(simulate_patients(500, seed=2))
     counts = deliver(chunk)["counts"]
-    is_late = (counts["arrives_on"] - counts["collected_at"].dt.date()).dt.total_days() > 7
+    is_late = (counts["arrives_on"] - counts["collected_on"]).dt.total_days() > 7
     n_corrections = len(counts) - len(chunk.counts)
     assert 0.01 < is_late.mean() < 0.08
     assert 0.005 < n_corrections / len(chunk.counts) < 0.02

@@ -58,7 +58,7 @@ def reason(standards: list[tuple[float, float]], **others: object) -> str:
 
 
 def test_the_inverse_is_what_a_hand_works_out():
-    # With A 0, B 100, C 10, D -1, F 2: y = 100 / (1 + 10 / x)^2; 25 at x = 10, 100 / (4/3)^2 = 56.25 at x = 30.
+    # A 0, B 100, C 10, D -1, F 2: y = 100 / (1 + 10 / x)^2; 25 at x = 10, 100 / (4/3)^2 = 56.25 at x = 30.
     coefficients = np.array([[0.0, 100.0, 10.0, -1.0, 2.0]] * 2)
     assert inverse(np.array([25.0, 56.25]), coefficients) == pytest.approx([10.0, 30.0])
 
@@ -171,6 +171,29 @@ def test_all_analytes_of_all_plates_are_fitted_at_once_as_one_by_one():
     assert together["concentration_pg_ml"].to_list() == pytest.approx(
         alone["concentration_pg_ml"].to_list(), rel=1e-6
     )
+
+
+def drawn_curves(n: int, *, noise: float) -> pl.DataFrame:
+    """Curves, many of whose standards stop far below or far above the bend of their curve."""
+    rng = np.random.default_rng(20240305)
+    parts = []
+    for i in range(n):
+        a, b, top = rng.uniform(0, 20), rng.uniform(5e3, 5e4), 10 ** rng.uniform(3, 4.5)
+        c, d, f = top * 10 ** rng.uniform(-1.2, 0.5), -rng.uniform(0.7, 2), np.exp(rng.uniform(-1, 1.5))
+        levels = [top / 4**k for k in range(7)]
+        standards = [
+            (x, y * np.exp(noise * rng.standard_normal())) for x, y in ladder((a, b, c, d, f), levels)
+        ]
+        parts.append(wells_of(standards, plate_id=f"p{i}"))
+    return pl.concat(parts)
+
+
+def test_at_least_98_percent_of_noisy_curves_converge_from_cold_starts():
+    assert fit_standard_curves(drawn_curves(200, noise=0.01))["converged"].mean() >= 0.98
+
+
+def test_every_noiseless_curve_converges_from_cold_starts():
+    assert fit_standard_curves(drawn_curves(150, noise=0.0))["converged"].all()
 
 
 # Where there is no curve.

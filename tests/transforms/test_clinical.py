@@ -45,7 +45,8 @@ def counts_by_day(drawing: str) -> pl.DataFrame:
     """Counts of a drawing with `day`: days from the first day of RT, at the hour of its fraction."""
     drawn = draw({**COUNTS.polars_schema, "day": pl.Float64()}, drawing, site="A", code="731-0")
     hours = pl.duration(hours=(pl.col("day") * 24).round())
-    return drawn.with_columns(collected_at=(pl.lit(RT_START).cast(pl.Datetime("us")) + hours))
+    at = pl.lit(RT_START).cast(pl.Datetime("us")) + hours
+    return drawn.with_columns(collected_at=at, collected_on=at.dt.date())
 
 
 def course_by_day(drawing: str, *, patients: str = RT_OF_SIX_WEEKS) -> pl.DataFrame:
@@ -125,7 +126,7 @@ def test_rt_runs_from_its_first_to_its_last_day_both_included_whatever_the_hour(
         """,
         site="A",
         code="731-0",
-    )
+    ).with_columns(collected_on=pl.col("collected_at").dt.date())
     assert_drawn(
         derive_count_course(counts, patients_of(RT_OF_SIX_WEEKS)),
         COUNT_COURSE.polars_schema,
@@ -140,6 +141,21 @@ def test_rt_runs_from_its_first_to_its_last_day_both_included_whatever_the_hour(
         43                 | F            |         | 4           | 100
         """,
     )
+
+
+def test_a_course_is_told_in_the_days_of_the_hospital_and_not_in_those_of_utc():
+    morning_in_seoul = draw(
+        COUNTS.polars_schema,
+        """
+        patient_id | collected_at     | collected_on | tlc_cells_per_ul
+        -----------+------------------+--------------+-----------------
+        1          | 2024-04-12 23:00 | 2024-04-13   | 150
+        """,
+        site="A",
+        code="731-0",
+    )
+    course = derive_count_course(morning_in_seoul, patients_of(RT_OF_SIX_WEEKS))
+    assert course["is_during_rt"].to_list() == [False]
 
 
 def test_rt_without_a_last_day_goes_on():
@@ -437,6 +453,7 @@ def derive_all(tlc_by_day: dict[int, int], *, order: list[int] | None = None) ->
             "site": "A",
             "patient_id": "1",
             "collected_at": [datetime(2024, 3, 1, 8) + timedelta(days=day) for day in days],
+            "collected_on": [RT_START + timedelta(days=day) for day in days],
             "code": "731-0",
             "tlc_cells_per_ul": [float(tlc_by_day[day]) for day in days],
         },

@@ -57,6 +57,7 @@ def test_a_column_name_and_a_kind_of_value_matter():
     base = frame_sha256(frame(), KEY)
     assert frame_sha256(frame().rename({"has_asl": "has_recovered"}), KEY) != base
     assert frame_sha256(frame().with_columns(pl.col("nadir_grade").cast(pl.Float64)), KEY) != base
+    assert frame_sha256(frame().with_columns(pl.col("has_asl").cast(pl.Int64)), KEY) != base
     assert frame_sha256(frame().drop("has_asl"), KEY) != base
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms import schemas
-from transforms.plates import LAYOUT, REJECTED, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
+from transforms.findings import FINDING_SCHEMA
+from transforms.plates import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
 from transforms.xponent import parse_xponent
 
 PLATE = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes()
@@ -34,7 +35,7 @@ def test_a_layout_is_read_into_its_columns_and_types():
     assert layout.rows.schema == LAYOUT
     assert layout.rows.row(0) == (2, "A3", "S1", "0007", "pre_rt", date(2024, 3, 5))
     assert layout.rejected.is_empty()
-    assert layout.rejected.schema == REJECTED
+    assert layout.rejected.schema == FINDING_SCHEMA
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_any_bytes_give_a_layout_or_a_rejection(noise: bytes):
     for data in (noise, HEADER.encode() + noise):
         layout = parse_layout(data)
         assert layout.rows.schema == LAYOUT
-        assert layout.rejected.schema == REJECTED
+        assert layout.rejected.schema == FINDING_SCHEMA
 
 
 # Wells.
@@ -207,22 +208,13 @@ def test_the_concentration_is_the_mean_of_the_wells_results():
     assert summary_of(("A3", 2.4, "within"), ("B3", 2.6, "within")) == (2.5, "within", 2)
 
 
-def test_a_row_has_the_published_columns():
+def test_a_row_has_the_published_columns_and_the_line_it_came_from():
     summary = summarise_replicates(wells_of(("A3", 2.4, "within"), ("B3", 2.6, "within")), layout_of(*PAIR))
-    assert summary.cytokines.schema == schemas.CYTOKINES.polars_schema
-    assert summary.cytokines.row(0) == (
-        "S1",
-        "P1",
-        "pre_rt",
-        "IL-7",
-        date(2024, 3, 5),
-        2.5,
-        "within",
-        2,
-        "p1",
-    )
+    assert summary.cytokines.schema == {**schemas.CYTOKINES.polars_schema, "line": pl.Int64()}
+    sample = ("S1", "P1", "pre_rt", "IL-7", date(2024, 3, 5))
+    assert summary.cytokines.row(0) == (*sample, 2.5, "within", 2, "p1", 2)
     assert summary.rejected.is_empty()
-    assert summary.rejected.schema == REJECTED
+    assert summary.rejected.schema == FINDING_SCHEMA
 
 
 def test_a_result_below_the_range_is_never_a_number():

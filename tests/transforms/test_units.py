@@ -13,12 +13,12 @@ from transforms.units import LYMPHOCYTE_CODES, tidy_counts
 
 CELLS_PER_UL = [
     "cells/uL", "cells/µL", "cells/μL", "cells/mcL", "Cells / uL", "cell/uL", "{cells}/uL", "/uL", "1/uL",
-    "#/uL", "{#}/uL", "/mm3", "cells/mm3", "#/mm3", "10*6/L", "10^6/L", "x10^6/L", "10E6/L", "M/L",
+    "#/uL", "{#}/uL", "/mm3", "cells/mm3", "#/mm3", "10*6/L", "10^6/L", "x10^6/L", "10E6/L",
 ]  # fmt: skip
 THOUSANDS_PER_UL = [
     "10*3/uL", "10*3/µL", "10*3/μL", "10*3/mcL", "10^3/uL", "x10^3/uL", "X10^3/uL", "10**3/uL", "10E3/uL",
     "10e3/mcL", "x 10^3 / uL", "10*3 cells/uL", "10*3{cells}/uL", "K/uL", "k/µL", "Thou/uL", "Thousand/uL",
-    "10*3/mm3", "x10^3/mm3", "K/mm3", "10*9/L", "10^9/L", "x10^9/L", "10E9/L", "10^9 cells/L", "G/L",
+    "10*3/mm3", "x10^3/mm3", "K/mm3", "10*9/L", "10^9/L", "x10^9/L", "10E9/L", "10^9 cells/L", "G/L", "×10⁹/L", "10³/µL",
 ]  # fmt: skip
 EDGES = {"0.2": 200.0, "0.5": 500.0, "0.8": 800.0, "1": 1000.0, "1.001": 1001.0, "0.30001": 300.01}
 BELOW = {"0.19999": 199.99, "0.49999": 499.99, "0.79999": 799.99, "0.99999": 999.99}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.findings import Finding
 from transforms.xponent import WELLS, UnreadablePlateError, XponentPlate, parse_xponent, standard_analyte_name
 from transforms.xponent_text import find_decimal_mark, parse_number
 
@@ -40,10 +41,12 @@ def cut_after(mark: str) -> bytes:
     return TEXT[: TEXT.index(mark) + len(mark)].encode()
 
 
-def refusal(data: bytes) -> UnreadablePlateError:
+def refusal(data: bytes) -> Finding:
     with pytest.raises(UnreadablePlateError) as caught:
         parse_xponent(data)
-    return caught.value
+    finding = caught.value.refusal
+    assert str(caught.value).startswith(f"{finding.column}: {finding.found}. Expected: {finding.expected}. ")
+    return finding
 
 
 # How an export comes back from other programs.
@@ -95,6 +98,7 @@ def test_another_spelling_of_the_same_data_gives_the_same_frame(data: bytes):
     assert found.standards.equals(expected.standards)
     assert found.controls.equals(expected.controls)
     assert found.units.equals(expected.units)
+    assert (found.batch, found.program, found.kit_lot) == ("golden", "xPONENT", "L-1")
 
 
 def test_the_golden_plate_reads_as_its_golden_frame():
@@ -260,6 +264,14 @@ REFUSED = {
     "no Median": (without("Median"), "no section Median"),
     "no Count": (without("Count"), "no section Count"),
     "no standards": (without(STANDARDS), f"no section {STANDARDS}"),
+    "no standards, but an analysis": (
+        without(STANDARDS, without("Result").decode()),
+        f"no section {STANDARDS}",
+    ),
+    "no standards, but results": (
+        without(STANDARDS, TEXT.replace('"Quan"', '"Off"')),
+        f"no section {STANDARDS}",
+    ),
     "a renamed section": (changed('"Count"\r\n', '"Counts"\r\n'), "no section Count"),
     "Median twice": (changed('"DataType:","Count"', '"DataType:","Median"'), "a second section Median"),
     "a renamed column": (changed(COUNT_NAMES, COUNT_NAMES.replace("IL7", "X")), "no column IL7"),
@@ -283,21 +295,20 @@ REFUSED = {
 def test_what_is_no_whole_export_is_refused_with_place_finding_expectation_and_remedy(
     data: bytes, found: str
 ):
-    error = refusal(data)
-    assert error.found == found
-    assert error.place
-    assert error.expected
-    assert error.remedy.endswith(".")
-    assert str(error).startswith(f"{error.place}: {found}. Expected: ")
+    finding = refusal(data)
+    assert (finding.rule, finding.found) == ("export_is_whole", found)
+    assert finding.column
+    assert finding.expected
+    assert finding.remedy.endswith(".")
 
 
 @pytest.mark.parametrize("section", ["Net MFI", "Count", "Result", "Dilution Factor"])
 def test_a_section_that_lists_fewer_wells_than_the_medians_is_refused(section: str):
     start = TEXT.index(f'"DataType:","{section}"')
     line = TEXT.index('"13(1,E2)"', start)
-    error = refusal((TEXT[:line] + TEXT[TEXT.index("\r\n", line) + 2 :]).encode())
-    assert error.place == f"section {section}"
-    assert (error.found, error.expected) == ("20 wells", "the 21 wells of Median")
+    finding = refusal((TEXT[:line] + TEXT[TEXT.index("\r\n", line) + 2 :]).encode())
+    assert finding.column == f"section {section}"
+    assert (finding.found, finding.expected) == ("20 wells", "the 21 wells of Median")
 
 
 def test_a_list_of_wells_shorter_than_the_number_of_samples_is_refused():
@@ -312,10 +323,10 @@ def test_a_file_cut_anywhere_before_its_dilutions_end_is_refused(share: float):
 
 
 def test_a_refusal_shows_no_value_of_a_sample():
-    error = refusal(TEXT.replace('"S001","29"', '"S001","secret"').encode())
-    assert error.place == "section Median, well A3, IL-7"
-    assert "secret" not in str(error)
-    assert "S001" not in str(error)
+    finding = refusal(changed('"S001","29"', '"S001","secret"'))
+    assert finding.column == "section Median, well A3, IL-7"
+    assert "secret" not in str(finding)
+    assert "S001" not in str(finding)
 
 
 @given(st.data())
@@ -375,6 +386,10 @@ def test_a_number_is_read_with_the_decimal_mark_of_its_file(cell: str, mark: str
 )
 def test_the_decimal_mark_is_told_from_marks_between_thousands(cells: list[str], mark: str):
     assert find_decimal_mark(cells, delimiter=",") == mark
+
+
+def test_between_semicolons_a_lone_comma_is_a_decimal_mark():
+    assert find_decimal_mark(["1,250", "12"], delimiter=";") == ","
 
 
 # Real files.
