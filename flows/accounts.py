@@ -15,6 +15,10 @@ from transforms.errors import NadirError
 from transforms.findings import FINDING_SCHEMA, findings_frame
 from transforms.schemas import LOADS, QUARANTINE
 
+# The source of findings on the cohort: its rows come from several files, so that no file waits for them.
+DERIVED_SOURCE = "cohort"
+_FINDING_KEY = ["source", "file", *QUARANTINE.key]
+
 
 @dataclass(frozen=True)
 class Account:
@@ -68,6 +72,7 @@ def settle_known(warehouse: Warehouse, files: tuple[LandedFile, ...]) -> tuple[l
     waiting = {
         file_id: tuple(lines)
         for file_id, lines in warehouse.read("quarantine")
+        .filter(pl.col("source") != DERIVED_SOURCE)
         .group_by("file_id")
         .agg(pl.col("line").unique().sort())
         .iter_rows()
@@ -151,6 +156,26 @@ def record_accounts(warehouse: Warehouse, accounts: list[Account], night: date) 
     warehouse.append("loads", ledger.unique(("night", "file_id"), keep="first", maintain_order=True))
 
 
+def record_derived_findings(warehouse: Warehouse, tonight: pl.DataFrame) -> None:
+    """Put tonight's findings on derived rows in the place of the former ones; each keeps its first night."""
+    before = warehouse.read("quarantine")
+    is_derived = pl.col("source") == DERIVED_SOURCE
+    after = pl.concat([before.filter(~is_derived), _since_when(tonight, before)])
+    warehouse.replace_all("quarantine", after.sort(_FINDING_KEY, nulls_last=True))
+
+
+def _since_when(tonight: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Give a finding that stood before the night that first made it."""
+    return (
+        tonight.unique(_FINDING_KEY, keep="first", maintain_order=True)
+        .join(
+            before.select(*_FINDING_KEY, since="first_night"), on=_FINDING_KEY, how="left", nulls_equal=True
+        )
+        .with_columns(first_night=pl.coalesce("since", "first_night"))
+        .drop("since")
+    )
+
+
 def record_quarantine(warehouse: Warehouse, tonight: pl.DataFrame, handled: list[str]) -> None:
     """Put tonight's findings in the place of what the quarantine held of the same files.
 
@@ -158,13 +183,7 @@ def record_quarantine(warehouse: Warehouse, tonight: pl.DataFrame, handled: list
     first night. Entries without content (directories, say) are those of tonight's landing folder.
     """
     before = warehouse.read("quarantine")
-    key = ["file", *QUARANTINE.key]
-    tonight = (
-        tonight.unique(key, keep="first", maintain_order=True)
-        .join(before.select(*key, since="first_night"), on=key, how="left", nulls_equal=True)
-        .with_columns(first_night=pl.coalesce("since", "first_night"))
-        .drop("since")
-    )
     is_handled = pl.col("file_id").is_null() | pl.col("file_id").is_in(handled)
-    after = pl.concat([before.filter(~is_handled), tonight]).sort(key, nulls_last=True)
-    warehouse.replace_all("quarantine", after)
+    is_replaced = is_handled & (pl.col("source") != DERIVED_SOURCE)
+    after = pl.concat([before.filter(~is_replaced), _since_when(tonight, before)])
+    warehouse.replace_all("quarantine", after.sort(_FINDING_KEY, nulls_last=True))

@@ -64,13 +64,17 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Derived:
-    """The cohort and the courses of the counts; frames of `COHORT`, `MONTHLY_COUNTS`, `COUNT_COURSE`."""
+    """The cohort and the courses of the counts; frames of `COHORT`, `MONTHLY_COUNTS`, `COUNT_COURSE`.
+
+    `left_out` (`QUARANTINE`) says of whom the parts contradict each other; `checks` are the rules' verdicts.
+    """
 
     cohort: pl.DataFrame
     monthly_counts: pl.DataFrame
     count_course: pl.DataFrame
     cohort_sha256: str
-    audits: tuple[Audit, ...]
+    left_out: pl.DataFrame
+    checks: tuple[Validation | Audit, ...]
 
 
 @dataclass(frozen=True)

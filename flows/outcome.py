@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.accounts import Account
+from flows.accounts import DERIVED_SOURCE, Account
 from flows.landing import SOURCES
 from flows.night import Night, Recorded, Results, Snapshot
 from flows.report_context import LINKS_BESIDE, PredictorReport, ReportContext
@@ -55,12 +55,18 @@ def describe_night(
         numbers_at_risk=study.numbers_at_risk,
         roc_points=study.roc_points,
         sources=sum_by_source(loaded.accounts),
-        quarantine=summarise_quarantine(loaded.quarantine),
+        quarantine=summarise_quarantine(in_quarantine(results)),
         timings=timings or {},
         links=dict(LINKS_BESIDE) | (_mlflow_links(night, recorded) if recorded else {}),
         predictor=_predictor(analysed.predictor, recorded, champion) if analysed.predictor else None,
         predictor_note=analysed.not_trained,
     )
+
+
+def in_quarantine(results: Results) -> pl.DataFrame:
+    """Everything that waits for somebody: rows, files, and patients left out of the cohort."""
+    loaded = results.loaded.quarantine.filter(pl.col("source") != DERIVED_SOURCE)
+    return pl.concat([loaded, results.derived.left_out])
 
 
 def _predictor(
@@ -118,7 +124,7 @@ def summarise(
         "origin": loaded.origin,
         "is_changed": snapshot.is_new,
         "sources": {row.pop("source"): row for row in context.sources.iter_rows(named=True)},
-        "in_quarantine": len(loaded.quarantine),
+        "in_quarantine": len(in_quarantine(results)),
         "files_refused": refused["file"].n_unique(),
         "notes": [f"{one.file}: {one.note}" for one in loaded.accounts if one.note],
         "cohort": {

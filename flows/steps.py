@@ -10,8 +10,15 @@ from pathlib import Path
 
 import polars as pl
 
-from expectations.validation import Audit, Validation, broken_rules, validate_tables, write_data_docs
-from flows.accounts import record_accounts, record_quarantine, refused_entries
+from expectations.rule import Rule
+from expectations.validation import broken_rules, validate_rows, validate_tables, write_data_docs
+from flows.accounts import (
+    DERIVED_SOURCE,
+    record_accounts,
+    record_derived_findings,
+    record_quarantine,
+    refused_entries,
+)
 from flows.landing import ORIGIN_FILE, list_landing
 from flows.load_plates import load_plates
 from flows.load_tables import load_table
@@ -29,7 +36,7 @@ from models.study import estimate_study
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError
-from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS
+from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS, QUARANTINE
 
 Figures = Mapping[str, ReportFigure]
 LANDED = "landed"
@@ -88,26 +95,50 @@ def read_origin(landing: Path) -> str:
 
 
 def derive(night: Night, loaded: Loaded) -> Derived:
-    """Derive the cohort and check what must hold of whole tables.
+    """Derive the cohort, leave out patients whose parts contradict each other, and check the whole tables.
 
-    Raises `FatalDataError` with every fatal rule that is broken.
+    A patient who is left out has a finding that points to the row of `patients`. Raises `FatalDataError` with
+    every fatal rule that is broken.
     """
     with Warehouse(loaded.working) as warehouse:
         tables = {table.name: warehouse.read(table.name) for table in LANDED_TABLES}
         cytokines = warehouse.read("cytokines")
+        files = warehouse.read("loads").select("file_id", "file").unique("file_id")
     course = derive_count_course(tables["counts"], tables["patients"])
     monthly = derive_monthly_counts(course)
     cohort = derive_cohort(
         tables["patients"], course, monthly, cytokines=cytokines, follow_up=tables["follow_up"]
     )
     audits = validate_tables({**tables, "cohort": cohort}, night=night.day, former_rows=loaded.rows_before)
-    broken = broken_rules(audits)
+    _stop_at(broken_rules(audits))
+    origins = tables["patients"].select(*COHORT.key, "file_id", "line")
+    validation = validate_rows("cohort", cohort.join(origins, on=COHORT.key), night=night.day)
+    whole = validation.passed.select(COHORT.column_names)
+    return Derived(
+        cohort=whole,
+        monthly_counts=monthly.join(whole, on=COHORT.key, how="semi"),
+        count_course=course,
+        cohort_sha256=frame_sha256(whole, COHORT.key),
+        left_out=_cohort_findings(validation.failed, files, night),
+        checks=(validation, *audits),
+    )
+
+
+def _stop_at(broken: list[Rule]) -> None:
     if broken:
         reasons = "; ".join(
             f"{rule.table}: {rule.found}, expected {rule.expected}. {rule.remedy}" for rule in broken
         )
         raise FatalDataError(f"A fatal check failed, so nothing is published. {reasons}.")
-    return Derived(cohort, monthly, course, frame_sha256(cohort, COHORT.key), tuple(audits))
+
+
+def _cohort_findings(failed: pl.DataFrame, files: pl.DataFrame, night: Night) -> pl.DataFrame:
+    """Turn broken rules of the cohort into rows of `QUARANTINE`: the patient's own file and line."""
+    return (
+        failed.join(files, on="file_id", how="left", maintain_order="left")
+        .with_columns(source=pl.lit(DERIVED_SOURCE), first_night=pl.lit(night.day))
+        .select(QUARANTINE.column_names)
+    )
 
 
 def analyse(night: Night, derived: Derived) -> Analysed:
@@ -131,6 +162,7 @@ def finish_warehouse(night: Night, results: Results) -> Snapshot:
         warehouse.replace_all("monthly_counts", derived.monthly_counts)
         warehouse.replace_all("count_course", derived.count_course)
         warehouse.replace_all("estimates", results.analysed.study.estimates)
+        record_derived_findings(warehouse, derived.left_out)
         warehouse.replace_all("nights", _nights_with(night, results, warehouse.read("nights")))
         warehouse.commit()
         warehouse.checkpoint()
@@ -221,6 +253,6 @@ def write_pages(night: Night, *, results: Results, context: ReportContext, figur
     """Write the night's estimates, Data Docs and report into its folder."""
     night.folder.mkdir(parents=True, exist_ok=True)
     context.estimates.write_csv(night.folder / "estimates.csv")
-    checks: list[Validation | Audit] = [*results.loaded.validations, *results.derived.audits]
+    checks = [*results.loaded.validations, *results.derived.checks]
     write_data_docs(checks, night.folder / "data_docs")
     write_report(context, figures, night.folder / "report")

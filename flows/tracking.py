@@ -18,7 +18,6 @@ from pathlib import Path
 import polars as pl
 
 # MLflow reads these as it is imported. Its own retries would hide a dead server for four minutes.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -65,7 +64,6 @@ from transforms.schemas import ESTIMATES
 CHAMPION = "champion"
 SOURCE_NAME = "nadir nightly"
 PINNED_PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas")
-MOST_METRICS_A_BATCH = 1000
 OUR_MISTAKES = (
     "INVALID_PARAMETER_VALUE",
     "BAD_REQUEST",
@@ -330,8 +328,7 @@ def _log_metrics(
         Metric(name, value, now, 0, model_id=model_id, run_id=run_id, **of_data)
         for name, value in metrics.items()
     ]
-    for start in range(0, len(entities), MOST_METRICS_A_BATCH):
-        client.log_batch(run_id, metrics=entities[start : start + MOST_METRICS_A_BATCH])
+    client.log_batch(run_id, metrics=entities)
 
 
 def _log_files(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:

@@ -283,7 +283,8 @@ def _padded(curves: pl.DataFrame, standards: pl.DataFrame) -> _Standards:
 
 def _squares_about_mean(data: _Standards) -> Floats:
     mean = _dot(data.signal, data.root_weight) / _dot(data.root_weight, data.root_weight)
-    return _dot(*[data.signal - mean[:, None] * data.root_weight] * 2)
+    about_mean = data.signal - mean[:, None] * data.root_weight
+    return _dot(about_mean, about_mean)
 
 
 def _limits(data: _Standards) -> Limits:

@@ -71,7 +71,10 @@ REVERSED_STATISTICS = (
     "reverse_km_median_months_ci_high",
 )
 
-KM_METHOD = "Kaplan-Meier, log-log 95 % intervals"
+KM_METHOD = (
+    "Kaplan-Meier, log-log 95 % intervals; median is the first time at or below one half, "
+    "and where the curve lies on one half the middle of that stretch"
+)
 # ASL arises during RT and recovery is seen at 2 months, yet survival counts from the first day: said with
 # every such number, because whoever reads it alone would take it for an effect.
 IMMORTAL_TIME = "the groups form after time 0, so immortal time favours those who had to live to be classed"

@@ -223,7 +223,7 @@ def _typed(raw: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def _days_as_written(raw: pl.DataFrame, table: Table) -> list[pl.Series]:
-    """Return `..._on` for each `..._at`: the day that stands in the file, for a course is told in local days."""
+    """Return `..._on` for each `..._at`: the day as the file writes it, which is the hospital's own."""
     return [
         raw[column.name].str.head(10).str.to_date("%Y-%m-%d", strict=False).alias(column.name[:-3] + "_on")
         for column in table.landed_columns

@@ -9,7 +9,7 @@ import pytest
 
 from flows.night import Loaded, Night
 from flows.settings import Settings
-from flows.steps import load_landing
+from flows.steps import derive, load_landing
 from flows.warehouse import Warehouse, publish
 from tests.flows.landing_builder import (
     COUNTS_HEADER,
@@ -208,3 +208,14 @@ def test_every_finding_says_what_was_found_expected_and_to_be_done(landing: Path
 def test_a_landing_folder_that_is_not_there_is_bad_usage(tmp_path: Path):
     with pytest.raises(UsageError, match="expected a landing folder, found nothing"):
         load_landing(night_of(tmp_path / "nowhere"))
+
+
+def test_a_patient_whose_dates_contradict_each_other_is_left_out_and_told(landing: Path):
+    load(landing)
+    late = patient("P3", rt_start="2025-12-01", rt_end="2025-12-20")
+    write_table(landing, "patients/moved.csv", late, header=PATIENTS_HEADER)
+    day = date(2026, 1, 16)
+    derived = derive(night_of(landing, day), load(landing, day))
+    assert derived.cohort["patient_id"].to_list() == ["P1", "P2"]
+    told = derived.left_out.select("source", "file", "line", "rule").rows()
+    assert ("cohort", "patients/moved.csv", 2, "os_is_between_0_and_600_months") in told

@@ -22,9 +22,10 @@ from tests.models.synthetic_cohort import make_cohort
 from transforms.errors import NadirError, UsageError, WorldError
 from transforms.schemas import ESTIMATES
 
-# Through our own door, which turns MLflow's telemetry off before it is imported.
+# Through our own door, which sets MLflow's switches before it is imported.
 mlflow, MlflowClient = tracking.mlflow, tracking.MlflowClient
 
+SWITCHES = ("PYTEST", "MLFLOW", "DO_NOT_TRACK", "CI")
 ROOT = Path(__file__).parents[2]
 NIGHT = date(2026, 11, 23)
 ORIGIN = RunOrigin(
@@ -308,9 +309,7 @@ def _contents(path):
 
 def test_nothing_is_reported_to_mlflows_makers():
     script = "from flows.tracking import mlflow; print(mlflow.telemetry.get_telemetry_client())"
-    outside_tests = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MLFLOW", "CI"))
-    }
+    outside_tests = {name: value for name, value in os.environ.items() if not name.startswith(SWITCHES)}
     told = subprocess.run(
         [sys.executable, "-c", script],
         env=outside_tests,
