@@ -16,7 +16,7 @@ from flows.landing import LandedFile
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
 from models.standard_curve import concentrations, fit_standard_curves
-from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame
+from transforms.findings import FINDING_SCHEMA, Finding, UnreadableFileError, findings_frame
 from transforms.merge import merge_rows
 from transforms.plates import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
 from transforms.schemas import CYTOKINES, PLATE_CURVES, PLATE_WELLS, QUARANTINE
@@ -53,16 +53,19 @@ def load_plates(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
     )
     curves = fit_standard_curves(tidy)
     wells = concentrations(curves, tidy)
-    summaries = [_summarise(one, wells) for one in staged]
-    validation = _validate(warehouse, [cytokines for cytokines, _ in summaries], night=night)
+    of_curves = _validate_plates("plate_curves", curves, staged, night=night)
+    of_wells = _validate_plates("plate_wells", wells, staged, night=night)
+    summaries = [_summarise(one, of_wells.passed) for one in staged]
+    of_samples = _validate(warehouse, [cytokines for cytokines, _ in summaries], night=night)
+    validations = [of_curves, of_wells, of_samples]
     quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
     for one, (_, rejected) in zip(staged, summaries, strict=True):
-        account, findings = _merge(warehouse, one, validation, rejected=rejected, night=night)
+        account, findings = _merge(warehouse, one, validations, rejected=rejected, night=night)
         accounts.append(account)
         quarantine.append(quarantine_rows(one.fresh.landed, findings, night))
-        _write_plate(warehouse, one, wells=wells, curves=curves, night=night)
+        _write_plate(warehouse, one, wells=of_wells.passed, curves=of_curves.passed, night=night)
     handled = [one.landed.file_id for one in fresh]
-    return LoadedSource(accounts, pl.concat(quarantine), [validation], handled)
+    return LoadedSource(accounts, pl.concat(quarantine), validations, handled)
 
 
 def _stage(fresh: Fresh) -> StagedPlate:
@@ -87,6 +90,18 @@ def _summarise(staged: StagedPlate, wells: pl.DataFrame) -> tuple[pl.DataFrame, 
     return cytokines, pl.concat([staged.rejected, summary.rejected.match_to_schema(FINDING_SCHEMA)])
 
 
+def _validate_plates(
+    table_name: str, frame: pl.DataFrame, staged: list[StagedPlate], *, night: date
+) -> Validation:
+    """Check wells or curves; what breaks a rule points to the plate's file."""
+    owners = pl.DataFrame(
+        [(one.plate_id, one.fresh.landed.file_id, None) for one in staged],
+        schema={"plate_id": pl.String(), "file_id": pl.String(), "line": pl.Int64()},
+        orient="row",
+    ).unique("plate_id", keep="first")
+    return validate_rows(table_name, frame.join(owners, on="plate_id", maintain_order="left"), night=night)
+
+
 def _validate(warehouse: Warehouse, cytokines: list[pl.DataFrame], *, night: date) -> Validation:
     schema = {**CYTOKINES.polars_schema, "line": pl.Int64(), "file_id": pl.String()}
     frame = pl.concat([pl.DataFrame(schema=schema), *(one.select(list(schema)) for one in cytokines)])
@@ -94,18 +109,23 @@ def _validate(warehouse: Warehouse, cytokines: list[pl.DataFrame], *, night: dat
 
 
 def _merge(
-    warehouse: Warehouse, staged: StagedPlate, validation: Validation, *, rejected: pl.DataFrame, night: date
+    warehouse: Warehouse,
+    staged: StagedPlate,
+    validations: list[Validation],
+    *,
+    rejected: pl.DataFrame,
+    night: date,
 ) -> tuple[Account, pl.DataFrame]:
     file_id = staged.fresh.landed.file_id
     is_of_file = pl.col("file_id") == file_id
-    passed = validation.passed.filter(is_of_file).select(*CYTOKINES.column_names, "line")
+    passed = validations[-1].passed.filter(is_of_file).select(*CYTOKINES.column_names, "line")
     current = warehouse.read_matching("cytokines", passed.select(CYTOKINES.key))
     merge = merge_rows(current, passed, CYTOKINES)
     replaced = pl.concat([merge.replaced, _no_longer_said(warehouse, staged, passed)])
     warehouse.correct(CYTOKINES, merge.loaded, replaced, file_id=file_id, night=night)
-    failed = validation.failed.filter(is_of_file).select(FINDING_SCHEMA.names())
-    findings = pl.concat([rejected, failed, merge.rejected])
-    return _account(staged, findings, passed=passed, loaded=merge.loaded), findings
+    failed = [one.failed.filter(is_of_file).select(FINDING_SCHEMA.names()) for one in validations]
+    findings = pl.concat([rejected, *failed, merge.rejected])
+    return _account(staged, findings, passed=passed, loaded=merge.loaded)
 
 
 def _no_longer_said(warehouse: Warehouse, staged: StagedPlate, passed: pl.DataFrame) -> pl.DataFrame:
@@ -117,24 +137,42 @@ def _no_longer_said(warehouse: Warehouse, staged: StagedPlate, passed: pl.DataFr
 
 def _account(
     staged: StagedPlate, findings: pl.DataFrame, *, passed: pl.DataFrame, loaded: pl.DataFrame
-) -> Account:
-    """Account for the layout's lines: a line is loaded where its sample gave a new concentration."""
+) -> tuple[Account, pl.DataFrame]:
+    """Account for the layout's lines; a line is loaded where its sample gave a new concentration.
+
+    A line without a concentration is in quarantine and has a finding, if only that it gave none.
+    """
+    has_finding = staged.layout.join(findings.select("line").drop_nulls(), on="line", how="semi")
+    gave = staged.layout.join(passed, on=_SAMPLE, how="semi").join(has_finding, on="line", how="anti")
+    gave_new = gave.join(loaded, on=_SAMPLE, how="semi")
+    gave_nothing = staged.layout.join(pl.concat([gave, has_finding]), on="line", how="anti")
+    findings = pl.concat([findings, _no_concentration(gave_nothing)])
     landed = staged.fresh.landed
-    if staged.is_refused or staged.layout.is_empty():
-        n_loaded = n_unchanged = 0
-    else:
-        lines = staged.layout.join(findings.select("line").drop_nulls(), on="line", how="anti")
-        n_loaded = len(lines.join(loaded, on=_SAMPLE, how="semi"))
-        n_unchanged = len(lines.join(passed, on=_SAMPLE, how="semi")) - n_loaded
-    return Account(
+    n_held = landed.n_rows if staged.is_refused else findings["line"].drop_nulls().n_unique()
+    account = Account(
         landed.file.source,
         landed.file.name,
         landed.file_id,
         landed.n_rows,
-        loaded=n_loaded,
-        unchanged=n_unchanged,
-        quarantined=landed.n_rows - n_loaded - n_unchanged,
+        loaded=len(gave_new),
+        unchanged=len(gave) - len(gave_new),
+        quarantined=n_held,
         note=staged.note,
+    )
+    return account, findings
+
+
+def _no_concentration(lines: pl.DataFrame) -> pl.DataFrame:
+    return findings_frame(
+        Finding(
+            rule="sample_gives_a_concentration",
+            found="a sample without a usable well",
+            expected="at least one well with a curve, enough beads and a signal",
+            remedy="Look at the plate's other findings; export it again once it is mended",
+            line=line,
+            column="well",
+        )
+        for line in lines["line"]
     )
 
 

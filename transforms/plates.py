@@ -6,28 +6,29 @@ summarise_replicates.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 
 from transforms import schemas
-from transforms.findings import FINDING_SCHEMA, Finding, findings_frame
+from transforms.findings import FINDING_SCHEMA
+from transforms.landed_csv import parse_landed_csv
 from transforms.xponent import XponentPlate
-from transforms.xponent_text import Record, UnreadablePlateError, decode, split_records
 
 FEWEST_BEADS = 30
 
-LAYOUT_COLUMNS = ("well", "site", "patient_id", "timepoint", "collected_on")
-LAYOUT = pl.Schema(
-    {
-        "line": pl.Int64(),
-        "well": pl.String(),
-        "site": pl.String(),
-        "patient_id": pl.String(),
-        "timepoint": pl.String(),
-        "collected_on": pl.Date(),
-    }
+LAYOUT_TABLE = schemas.Table(
+    name="layout",
+    key=("well",),
+    columns=(
+        schemas.PLATE_WELLS.column("well"),
+        schemas.SITE,
+        schemas.PATIENT_ID,
+        schemas.CYTOKINES.column("timepoint"),
+        schemas.CYTOKINES.column("collected_on"),
+    ),
 )
+LAYOUT = pl.Schema({**LAYOUT_TABLE.polars_schema, "line": pl.Int64()})
 # The wells on their way to the fit: the published columns and two that only the fit reads.
 TIDY_WELLS = pl.Schema(
     {**schemas.PLATE_WELLS.polars_schema, "dilution_factor": pl.Float64(), "unit_note": pl.String()}
@@ -70,13 +71,17 @@ class _Rule:
 
 
 _IS_WELL = pl.col("well").str.contains(r"^[A-P]([1-9]|1[0-9]|2[0-4])$")
-_AS_DATE = pl.col("collected_on").str.to_date("%Y-%m-%d", strict=False)
 _CORRECT = "Correct the line and send the layout file again."
 _LAYOUT_RULES = (
     _Rule("well", "well_is_a_position", _IS_WELL, "no position of a plate", "A1 to H12", _CORRECT),
-    _Rule("site", "site_is_given", pl.col("site") != "", "nothing", "the hospital", _CORRECT),
+    _Rule("site", "site_is_given", pl.col("site").is_not_null(), "nothing", "the hospital", _CORRECT),
     _Rule(
-        "patient_id", "patient_id_is_given", pl.col("patient_id") != "", "nothing", "an identifier", _CORRECT
+        "patient_id",
+        "patient_id_is_given",
+        pl.col("patient_id").is_not_null(),
+        "nothing",
+        "an identifier",
+        _CORRECT,
     ),
     _Rule(
         "timepoint",
@@ -88,9 +93,9 @@ _LAYOUT_RULES = (
     ),
     _Rule(
         "collected_on",
-        "collected_on_is_a_date",
-        (_AS_DATE >= schemas.EARLIEST_DATE).fill_null(value=False),
-        "no date, or one that cannot be",
+        "collected_on_is_a_likely_day",
+        pl.col("collected_on") >= schemas.EARLIEST_DATE,
+        "no day, or one that cannot be",
         f"a day like 2024-03-05, not before {schemas.EARLIEST_DATE}",
         _CORRECT,
     ),
@@ -116,21 +121,15 @@ _LAYOUT_RULES = (
 def parse_layout(data: bytes) -> Layout:
     """Return the lines of a layout file: well, site, patient_id, timepoint (pre_rt, post_rt), collected_on.
 
-    Further columns are left aside. A line that breaks a rule is rejected, once for each rule it breaks; a
-    file that cannot be read has no rows and says why.
+    It is read as every landed CSV file is. A line that breaks a rule is rejected, once for each rule it
+    breaks. Raises `UnreadableFileError` where no line can be trusted.
     """
-    try:
-        records = _layout_records(data)
-    except UnreadablePlateError as error:
-        return Layout(pl.DataFrame(schema=LAYOUT), _unreadable(error))
-    header, lines = [name.casefold() for name in records[0].fields], records[1:]
-    absent = [name for name in LAYOUT_COLUMNS if header.count(name) != 1]
-    if absent:
-        return Layout(pl.DataFrame(schema=LAYOUT), _columns_rejected(absent, line=records[0].line))
-    raw = _raw_layout(header, lines)
-    rejected = _broken(raw, _LAYOUT_RULES)
-    good = raw.join(rejected, on="line", how="anti", maintain_order="left")
-    return Layout(good.with_columns(_AS_DATE).select(LAYOUT.names()).cast(LAYOUT), rejected)
+    parsed = parse_landed_csv(data, LAYOUT_TABLE)
+    well = pl.col("well").str.to_uppercase().str.replace(r"^([A-P])0+([1-9])", "$1$2")
+    lines = parsed.rows.with_columns(well)
+    broken = _broken(lines, _LAYOUT_RULES)
+    good = lines.join(broken, on="line", how="anti", maintain_order="left")
+    return Layout(good.select(LAYOUT.names()), pl.concat([parsed.rejected, broken]))
 
 
 def tidy_wells(plate: XponentPlate, *, plate_id: str) -> pl.DataFrame:
@@ -315,43 +314,4 @@ def _without_curve(wells: pl.DataFrame) -> pl.DataFrame:
                 "The note of the curve says why. Correct the standards and export the plate again."
             ),
         )
-    )
-
-
-def _layout_records(data: bytes) -> tuple[Record, ...]:
-    text = decode(data)
-    first = next((line for line in text.splitlines() if line.strip(" ,;\t")), "")
-    delimiter = max(",;\t", key=first.count)
-    records = split_records(text, delimiter)
-    if not records:
-        raise UnreadablePlateError(
-            "whole file", found="no line", expected="a line with the names of the columns"
-        )
-    return records
-
-
-def _raw_layout(header: Sequence[str], lines: Sequence[Record]) -> pl.DataFrame:
-    rows = [
-        [
-            record.line,
-            *(dict(zip(header, record.fields, strict=False)).get(name, "") for name in LAYOUT_COLUMNS),
-        ]
-        for record in lines
-    ]
-    schema = {"line": pl.Int64(), **dict.fromkeys(LAYOUT_COLUMNS, pl.String())}
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.col("well").str.to_uppercase().str.replace(r"^([A-P])0+([1-9])", "$1$2"),
-        pl.col("timepoint").str.to_lowercase(),
-    )
-
-
-def _unreadable(error: UnreadablePlateError) -> pl.DataFrame:
-    remedy = "Save the layout as CSV in UTF-8 and send it again."
-    return findings_frame([replace(error.finding, rule="layout_is_readable", remedy=remedy)])
-
-
-def _columns_rejected(absent: Sequence[str], *, line: int) -> pl.DataFrame:
-    return findings_frame(
-        Finding("column_is_there_once", "no such column, or two", "one such column", _CORRECT, line, name)
-        for name in absent
     )
