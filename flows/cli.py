@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options, started)
     except NadirError as error:
+        # What the frames of the failed night hold would outlive the interpreter, and DuckDB complain of it.
+        traceback.clear_frames(error.__traceback__)
         print(f"nadir {options.command}: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:

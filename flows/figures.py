@@ -13,7 +13,6 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
@@ -57,8 +56,6 @@ SHORT_GROUPS = {"all": "All", "asl_recovered": "Recovered", "asl_not_recovered":
 RATIO_LIMITS = (0.05, 50.0)
 RATIO_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 LONGEST_LABEL = 24
-# With more patients than this, single lines hide more than they show.
-MOST_LINES = 300
 
 PALE_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
 
@@ -317,9 +314,10 @@ def draw_calibration(points: pl.DataFrame, bins: pl.DataFrame, *, heading: Headi
 
 @_styled
 def draw_pairs(pairs: pl.DataFrame, *, heading: Heading, y_label: str, notes: Mapping[str, str]) -> bytes:
-    """Draw values before and after RT by group: a thin line a patient, a box for the quartiles.
+    """Draw values before and after RT by group: median, quartiles, and whiskers to 1.5 times their distance.
 
-    `pairs`: group, before, after; `notes`: words under each group's name. Above 300 patients, boxes alone.
+    `pairs`: group, before, after; `notes`: words under each group's name. No single patient is drawn: a line
+    in a file is a value that can be read off.
     """
     if pairs.is_empty():
         return draw_reason(heading, "No patient has IL-7 both before and after RT yet.")
@@ -340,11 +338,6 @@ def draw_pairs(pairs: pl.DataFrame, *, heading: Heading, y_label: str, notes: Ma
 
 def _draw_pair(axes: Axes, pairs: pl.DataFrame, *, left: float) -> None:
     colour = MARKS[pairs["group"][0]].colour
-    if pairs.height <= MOST_LINES:
-        lines = [
-            [(left, before), (left + 1, after)] for before, after in pairs.select("before", "after").rows()
-        ]
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.6, alpha=0.35))
     axes.boxplot(
         [pairs["before"].to_list(), pairs["after"].to_list()], positions=[left, left + 1], widths=0.34,
         showfliers=False, showcaps=False, patch_artist=True, manage_ticks=False,

@@ -81,7 +81,9 @@ def nightly(night: date | None = None, landing: str | None = None, home: str | N
 
 def _scheduled_day(settings: Settings) -> date:
     scheduled = flow_run.scheduled_start_time or datetime.now(UTC)
-    return scheduled.astimezone(ZoneInfo(settings.timezone)).date()
+    day = scheduled.astimezone(ZoneInfo(settings.timezone))
+    # Prefect's moments are of a class of its own, and so are their days.
+    return date(day.year, day.month, day.day)
 
 
 @contextmanager

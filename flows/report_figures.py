@@ -280,7 +280,7 @@ def _il7_pairs(context: ReportContext) -> ReportFigure:
             notes=notes,
         ),
         alt=" ".join(["IL-7 before and after RT by ASL, pg/mL.", *told]),
-        caption="A thin line a patient; boxes are quartiles, whiskers reach 1.5 interquartile ranges.",
+        caption="Boxes are quartiles, whiskers reach 1.5 interquartile ranges.",
     )
 
 

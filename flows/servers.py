@@ -81,7 +81,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         "NADIR_HOME": str(settings.paths.home),
-        "NADIR_LANDING": str(settings.landing_folder),
+        **({"NADIR_LANDING": str(settings.landing_folder)} if settings.landing else {}),
         "PREFECT_HOME": str(settings.paths.prefect),
         "PREFECT_API_URL": prefect_api(settings),
         "PREFECT_SERVER_UI_API_URL": prefect_api(settings),
