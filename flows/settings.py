@@ -5,7 +5,7 @@ and `flows.nightly`; nothing reads the environment elsewhere.
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator

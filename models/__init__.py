@@ -1,1 +1,1 @@
-"""Pure statistics: frames and arrays in, frozen results out. No files, clocks, environment or hidden seeds."""
+"""Pure statistics: frames and arrays in, frozen results out. No files, clocks or hidden seeds."""
