@@ -141,7 +141,7 @@ def draw_mean_counts(summary: pl.DataFrame, *, heading: Heading) -> bytes:
     months = summary["month"].unique().sort().to_list()
     axes.set(
         ylim=(0, top),
-        xlim=(months[0] - 0.4, months[-1] + 1.0 + 0.05 * len(months)),
+        xlim=(months[0] - 0.4, months[-1] + 0.8 + 0.18 * len(months)),
         xlabel="Months from the start of RT",
     )
     axes.set_ylabel("Lymphocytes, cells/µL (mean, SD)")
