@@ -59,8 +59,8 @@ write_pages = _step(steps.write_pages, "write report and Data Docs", minutes=30)
 
 
 def _run_name() -> str:
-    night = (flow_run.parameters or {}).get("night")
-    return f"night {night or flow_run.scheduled_start_time:%Y-%m-%d}"
+    named = (flow_run.parameters or {}).get("night")
+    return f"night {named or _scheduled_day(Settings.with_folders())}"
 
 
 @flow(name="nightly", flow_run_name=_run_name, persist_result=False)

@@ -6,12 +6,12 @@ Nothing here names a patient or shows a patient's value. Called by `flows.nightl
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from flows.accounts import DERIVED_SOURCE, Account
+from flows.files import write_whole
 from flows.landing import SOURCES
 from flows.night import Night, Recorded, Results, Snapshot
 from flows.report_context import LINKS_BESIDE, PredictorReport, ReportContext
@@ -215,11 +215,3 @@ def write_failure(night: Night, error: Exception, *, timings: Mapping[str, float
         "timings_seconds": {name: round(seconds, 3) for name, seconds in timings.items()},
     }
     write_summary(night, summary)
-
-
-def write_whole(path: Path, content: str) -> None:
-    """Write a text file in one step that cannot be half done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(content, encoding="utf-8")
-    unfinished.replace(path)

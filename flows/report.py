@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from flows.files import write_whole
 from flows.report_context import ReportContext
 from flows.report_figures import ReportFigure
 from flows.report_key_figures import tell_key_figures
@@ -42,7 +43,7 @@ def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], fo
         tables=lay_out_tables(context),
         key_figures=tell_key_figures(context),
     )
-    return _write(folder / "index.html", page)
+    return write_whole(folder / "index.html", page)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class NightEntry:
 def write_nights_index(nights: Path) -> Path:
     """Write index.html into the folder of nights, the latest first, from each night's summary.json."""
     entries = [_read_entry(path) for path in sorted(nights.glob("*/summary.json"), reverse=True)]
-    return _write(nights / "index.html", _render("nights.html", entries=entries))
+    return write_whole(nights / "index.html", _render("nights.html", entries=entries))
 
 
 def _read_entry(summary: Path) -> NightEntry:
@@ -87,11 +88,3 @@ def _render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(**values)
-
-
-def _write(path: Path, page: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(page, encoding="utf-8", newline="\n")
-    unfinished.replace(path)
-    return path

@@ -19,6 +19,7 @@ from flows.accounts import (
     record_quarantine,
     refused_entries,
 )
+from flows.files import write_whole
 from flows.landing import ORIGIN_FILE, list_landing
 from flows.load_plates import load_plates
 from flows.load_tables import load_table
@@ -36,6 +37,7 @@ from models.study import estimate_study
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError
+from transforms.published import estimates_csv
 from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS, QUARANTINE
 
 Figures = Mapping[str, ReportFigure]
@@ -252,7 +254,7 @@ def promote_predictor(night: Night, recorded: Recorded) -> Champion | None:
 def write_pages(night: Night, *, results: Results, context: ReportContext, figures: Figures) -> None:
     """Write the night's estimates, Data Docs and report into its folder."""
     night.folder.mkdir(parents=True, exist_ok=True)
-    context.estimates.write_csv(night.folder / "estimates.csv")
+    write_whole(night.folder / "estimates.csv", estimates_csv(context.estimates))
     checks = [*results.loaded.validations, *results.derived.checks]
     write_data_docs(checks, night.folder / "data_docs")
     write_report(context, figures, night.folder / "report")

@@ -59,6 +59,7 @@ from models.predictor import (
 )
 from transforms.content_hash import frame_sha256
 from transforms.errors import NadirError, UsageError, WorldError
+from transforms.published import estimates_csv
 from transforms.schemas import ESTIMATES
 
 CHAMPION = "champion"
@@ -131,7 +132,7 @@ def log_analyses(
             with _run(client, experiment_id, _run_tags(f"night {origin.night}", note, tags)) as run_id:
                 _log_params(client, run_id, params)
                 _log_metrics(client, run_id, metrics)
-                _log_files(client, run_id, {"tables/estimates.csv": estimates.write_csv().encode()})
+                _log_files(client, run_id, {"tables/estimates.csv": estimates_csv(estimates).encode()})
                 _log_files(client, run_id, {f"figures/{name}": content for name, content in figures.items()})
             logged = LoggedRun(run_id, experiment_id, is_new=True)
         _mark_superseded(client, logged, origin)

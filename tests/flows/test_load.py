@@ -214,8 +214,8 @@ def test_a_patient_whose_dates_contradict_each_other_is_left_out_and_told(landin
     load(landing)
     late = patient("P3", rt_start="2025-12-01", rt_end="2025-12-20")
     write_table(landing, "patients/moved.csv", late, header=PATIENTS_HEADER)
-    day = date(2026, 1, 16)
-    derived = derive(night_of(landing, day), load(landing, day))
+    night = night_of(landing, date(2026, 1, 16))
+    derived = derive(night, load_landing(night))
     assert derived.cohort["patient_id"].to_list() == ["P1", "P2"]
     told = derived.left_out.select("source", "file", "line", "rule").rows()
     assert ("cohort", "patients/moved.csv", 2, "os_is_between_0_and_600_months") in told
