@@ -7,8 +7,8 @@ the night's report (`flows.report`). Called by `flows.tracking`.
 from flows.tracked import MODEL_NAME
 from models.performance import Performance
 from models.predictor import FEATURES, N_FOLDS, N_REPEATS, TrainedPredictor
+from transforms.origin import LANDED
 
-LANDED = "landed"
 # Published models of the same outcome reach 0.77 on patients they had not seen.
 SUSPICIOUS_AUC = 0.85
 

@@ -79,11 +79,15 @@ class Derived:
 
 @dataclass(frozen=True)
 class Analysed:
-    """The night's statistics and predictor; without a predictor, `not_trained` says why."""
+    """The night's statistics and predictor; without a predictor, `not_trained` says why.
+
+    `side_by_side` (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone.
+    """
 
     study: StudyResults
     predictor: TrainedPredictor | None
     not_trained: str = ""
+    side_by_side: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)

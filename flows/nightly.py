@@ -97,7 +97,7 @@ def _failure_told(night: Night, watch: Stopwatch) -> Iterator[None]:
 
 def _run(night: Night, watch: Stopwatch) -> Summary:
     log = get_run_logger()
-    with watch.step("simulate"):
+    with watch.step("write default landing"):
         steps.ensure_landing(night)
     with watch.step("load and validate"):
         loaded = load_landing(night)
@@ -106,7 +106,7 @@ def _run(night: Night, watch: Stopwatch) -> Summary:
         derived = steps.derive(night, loaded)
     log.info("Derived %d patients; every fatal check holds", len(derived.cohort))
     with watch.step("analyse and train"):
-        analysed = steps.analyse(night, derived)
+        analysed = steps.analyse(night, derived, origin=loaded.origin)
     results = Results(loaded, derived, analysed)
     with watch.step("draw"):
         figures = draw_figures(outcome.describe_night(night, results))

@@ -60,6 +60,7 @@ def describe_night(
         links=dict(LINKS_BESIDE) | (_mlflow_links(night, recorded) if recorded else {}),
         predictor=_predictor(analysed.predictor, recorded, champion) if analysed.predictor else None,
         predictor_note=analysed.not_trained,
+        side_by_side=analysed.side_by_side,
     )
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flows.files import write_whole
 from flows.report_context import ReportContext
 from flows.report_figures import ReportFigure
 from flows.report_key_figures import tell_key_figures
-from flows.report_tables import lay_out_tables
+from flows.report_tables import lay_out_side_by_side, lay_out_tables
+from transforms.published import tell_equal
 
 # Not by the locale, which would change the page from machine to machine.
 MONTHS = (
@@ -42,8 +44,25 @@ def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], fo
         figures=figures,
         tables=lay_out_tables(context),
         key_figures=tell_key_figures(context),
+        told_equal="" if context.side_by_side is None else tell_equal(context.side_by_side),
     )
+    if context.side_by_side is not None:
+        _write_side_by_side(context, context.side_by_side, folder)
     return write_whole(folder / "index.html", page)
+
+
+def _write_side_by_side(context: ReportContext, side_by_side: pl.DataFrame, folder: Path) -> None:
+    page = _render(
+        "published.html",
+        stamp=context.stamp,
+        night_in_words=_in_words(context.night),
+        told=tell_equal(side_by_side),
+        every=lay_out_side_by_side(side_by_side, "every", caption="Every printed number"),
+        unequal=lay_out_side_by_side(
+            side_by_side.filter(~pl.col("is_equal")), "unequal", caption="Numbers that are not equal"
+        ),
+    )
+    write_whole(folder / "published.html", page)
 
 
 @dataclass(frozen=True)

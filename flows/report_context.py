@@ -13,6 +13,7 @@ import polars as pl
 
 from models.performance import Performance
 from models.promotion import Verdict
+from transforms.origin import stamp_of
 
 # As seen from the report's own folder, nights/<night>/report.
 LINKS_BESIDE = MappingProxyType(
@@ -52,6 +53,7 @@ class ReportContext:
     `roc_points`: as in `models.study.StudyResults`. `sources`: source, files, rows_in, loaded, unchanged,
     quarantined. `quarantine`: as `transforms.quarantine_tables.summarise_quarantine` makes it. `timings`:
     seconds by step, in order. `links`: words and address. Without a `predictor`, its note says why.
+    `side_by_side` (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone.
     """
 
     night: date
@@ -68,14 +70,10 @@ class ReportContext:
     timings: Mapping[str, float] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=lambda: LINKS_BESIDE)
     predictor: PredictorReport | None = None
+    side_by_side: pl.DataFrame | None = None
     predictor_note: str = "The predictor was not trained tonight."
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether no real patient is behind these data."""
-        return self.origin.lower().startswith("simulat")
 
     @property
     def stamp(self) -> str:
         """What every figure and caption says of the data's origin; nothing for landed data."""
-        return "Simulated data: no real patient" if self.is_simulated else ""
+        return stamp_of(self.origin)

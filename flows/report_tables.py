@@ -94,6 +94,25 @@ def lay_out_tables(context: ReportContext) -> dict[str, Table]:
     return {table.name: table for table in tables}
 
 
+def lay_out_side_by_side(side_by_side: pl.DataFrame, name: str, *, caption: str) -> Table:
+    """Return the published numbers beside ours (`transforms.published.SIDE_BY_SIDE`)."""
+    parts = ("analysis", "group", "variable", "level", "statistic")
+    rows = side_by_side.with_columns(
+        pl.col("where").str.replace("_", " "),
+        about=pl.concat_str(parts, separator=" / ", ignore_nulls=True).str.replace_all("_", " "),
+        ours_printed=pl.col("ours_printed").fill_null("not estimated"),
+        equal=pl.when("is_equal").then(pl.lit("yes")).otherwise(pl.lit("no")),
+    ).select("about", "where", "printed", "ours_printed", "equal")
+    columns = (
+        Column("about", "What the number is about", is_text=True, may_break=True),
+        Column("where", "Where it is printed", is_text=True),
+        Column("printed", "Published"),
+        Column("ours_printed", "Ours"),
+        Column("equal", "Equal", is_text=True),
+    )
+    return _lay_out(name, rows, caption=caption, columns=columns)
+
+
 def _lay_out(
     name: str, rows: pl.DataFrame, *, caption: str, columns: Sequence[Column], below: str = ""
 ) -> Table:

@@ -6,6 +6,7 @@ they hand on (`flows.night`), statistics (`models`), rules (`expectations`).
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -24,10 +25,10 @@ from flows.landing import ORIGIN_FILE, list_landing
 from flows.load_plates import load_plates
 from flows.load_tables import load_table
 from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
+from flows.reconstruction import read_published, write_reconstructed_landing
 from flows.report import write_report
 from flows.report_context import ReportContext
 from flows.report_figures import ReportFigure
-from flows.simulate import write_landing
 from flows.tracked import Champion, RunOrigin
 from flows.tracking import champion, log_analyses, open_tracking, register_predictor, set_champion
 from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, file_sha256, publish
@@ -37,19 +38,18 @@ from models.study import estimate_study
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError
-from transforms.published import estimates_csv
+from transforms.origin import LANDED, RECONSTRUCTED
+from transforms.published import agreement_estimates, compare_with_published, estimates_csv
 from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS, QUARANTINE
 
 Figures = Mapping[str, ReportFigure]
-LANDED = "landed"
-DEFAULT_PATIENTS = 98
 
 
 def ensure_landing(night: Night) -> None:
-    """Write a simulated landing folder where none was named and the home folder has none."""
+    """Write the reconstructed cohort as landing files where no folder was named and the home has none."""
     landing = night.settings.landing_folder
     if night.settings.landing is None and not landing.exists():
-        write_landing(landing, n_patients=DEFAULT_PATIENTS, seed=night.settings.seed)
+        write_reconstructed_landing(landing)
 
 
 def load_landing(night: Night) -> Loaded:
@@ -143,13 +143,22 @@ def _cohort_findings(failed: pl.DataFrame, files: pl.DataFrame, night: Night) ->
     )
 
 
-def analyse(night: Night, derived: Derived) -> Analysed:
-    """Run the study's analyses and train the predictor; what cannot be estimated says why."""
+def analyse(night: Night, derived: Derived, *, origin: str) -> Analysed:
+    """Run the study's analyses and train the predictor; what cannot be estimated says why.
+
+    On the reconstructed cohort the study's printed numbers are set beside ours.
+    """
     study = estimate_study(derived.cohort, derived.monthly_counts)
+    estimates, side_by_side = study.estimates, None
+    if origin == RECONSTRUCTED:
+        side_by_side = compare_with_published(estimates, read_published())
+        estimates = pl.concat([estimates, agreement_estimates(side_by_side)])
+    study = replace(study, estimates=estimates)
     try:
-        return Analysed(study, train_predictor(derived.cohort, seed=night.settings.seed))
+        trained, reason = train_predictor(derived.cohort, seed=night.settings.seed), ""
     except NotEstimableError as error:
-        return Analysed(study, None, not_trained=str(error))
+        trained, reason = None, str(error)
+    return Analysed(study, trained, not_trained=reason, side_by_side=side_by_side)
 
 
 def finish_warehouse(night: Night, results: Results) -> Snapshot:
@@ -255,6 +264,8 @@ def write_pages(night: Night, *, results: Results, context: ReportContext, figur
     """Write the night's estimates, Data Docs and report into its folder."""
     night.folder.mkdir(parents=True, exist_ok=True)
     write_whole(night.folder / "estimates.csv", estimates_csv(context.estimates))
+    if context.side_by_side is not None:
+        write_whole(night.folder / "published_vs_ours.csv", context.side_by_side.write_csv())
     checks = [*results.loaded.validations, *results.derived.checks]
     write_data_docs(checks, night.folder / "data_docs")
     write_report(context, figures, night.folder / "report")

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import polars as pl
 
+from transforms.schemas import ESTIMATES
+
 KEY = ("analysis", "group", "variable", "level", "statistic")
 PUBLISHED = pl.Schema({name: pl.String() for name in ("where", *KEY, "printed")})
 SIDE_BY_SIDE = pl.Schema(
@@ -30,6 +32,35 @@ def compare_with_published(estimates: pl.DataFrame, published: pl.DataFrame) -> 
     return joined.with_columns(
         ours_printed=pl.Series(as_printed, dtype=pl.String),
     ).with_columns(is_equal=(pl.col("ours_printed") == pl.col("printed")).fill_null(value=False))
+
+
+def count_equal(side_by_side: pl.DataFrame) -> int:
+    """Return how many of the published numbers come out to the printed decimals."""
+    return int(side_by_side["is_equal"].sum())
+
+
+def tell_equal(side_by_side: pl.DataFrame) -> str:
+    """Say how many of the published numbers come out."""
+    n_equal, n = count_equal(side_by_side), len(side_by_side)
+    return f"{n_equal} of {n} published numbers come out to the printed decimals."
+
+
+def agreement_estimates(side_by_side: pl.DataFrame) -> pl.DataFrame:
+    """Return the agreement itself as rows of `schemas.ESTIMATES`."""
+    counted = {"n_equal": count_equal(side_by_side), "n": len(side_by_side)}
+    rows = [
+        {
+            "analysis": "published_vs_ours",
+            "group": "all",
+            "variable": "published_numbers",
+            "level": "",
+            "statistic": statistic,
+            "value": float(value),
+            "definition": "Numbers of the study that come out to the printed decimals",
+        }
+        for statistic, value in counted.items()
+    ]
+    return pl.DataFrame(rows, schema=ESTIMATES.polars_schema)
 
 
 def estimates_csv(estimates: pl.DataFrame) -> str:

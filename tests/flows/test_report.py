@@ -377,7 +377,7 @@ def test_a_browser_shows_the_page_without_a_word_from_elsewhere(folder, tmp_path
         page.on("requestfailed", lambda request: complaints.append(request.url))
         page.on("request", lambda request: asked.append(request.url))
         page.goto((folder / "index.html").as_uri())
-        assert page.title() == "Nadir, night of 23 November 2025 (simulated data)"
+        assert page.title() == "Nadir, night of 23 November 2025 (no real patient)"
         assert page.get_by_role("heading", level=1).inner_text() == "Night of 23 November 2025"
         assert page.evaluate(
             "[...document.images].every(image => image.complete && image.naturalWidth > 300)"

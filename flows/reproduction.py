@@ -1,0 +1,42 @@
+"""The study reproduced: the reconstructed cohort through the night's own steps, beside what is printed.
+
+Here: the run in a folder of its own and the verdict. Not here: the comparison (`transforms.published`), the
+cohort (`flows.reconstruction`). Called by `nadir reproduce-paper`.
+"""
+
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from flows.night import Night
+from flows.reconstruction import read_published, write_reconstructed_landing
+from flows.settings import Settings
+from flows.steps import derive, load_landing
+from models.study import estimate_study
+from transforms.published import compare_with_published, count_equal
+
+# How many of the study's numbers came out when the cohort was last reconstructed.
+RECORDED_EQUAL = 407
+# Any night after the last follow-up gives the same numbers.
+_NIGHT = date(2026, 1, 1)
+
+
+def reproduce_paper() -> pl.DataFrame:
+    """Run the reconstructed cohort through loading, validation, derivation and analysis.
+
+    Returns `transforms.published.SIDE_BY_SIDE`. Nothing is left behind.
+    """
+    with TemporaryDirectory() as folder:
+        landing = Path(folder) / "landing"
+        write_reconstructed_landing(landing)
+        night = Night(_NIGHT, Settings.with_folders(landing=landing, home=Path(folder) / "home"))
+        derived = derive(night, load_landing(night))
+    study = estimate_study(derived.cohort, derived.monthly_counts)
+    return compare_with_published(study.estimates, read_published())
+
+
+def falls_short(side_by_side: pl.DataFrame) -> bool:
+    """Tell whether fewer numbers come out than are on record."""
+    return count_equal(side_by_side) < RECORDED_EQUAL
