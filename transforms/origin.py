@@ -11,7 +11,7 @@ RECONSTRUCTED = "reconstructed"
 _STAMPS = {
     LANDED: "",
     SIMULATED: "Simulated data: no real patient",
-    RECONSTRUCTED: "Simulated pseudo-data, reconstructed from a study's printed numbers: no real patient",
+    RECONSTRUCTED: "Simulated pseudo-data: no real patient",
 }
 
 

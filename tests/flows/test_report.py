@@ -174,7 +174,7 @@ def test_the_page_names_its_night_and_answers_first_questions_at_the_top(page, c
 def test_simulated_data_say_so_on_top_in_the_title_and_with_every_figure(page, folder, tags):
     stamp = "Simulated data: no real patient"
     assert shown(page).index(stamp) < shown(page).index("Night of")
-    assert "simulated" in re.search("<title>(.*?)</title>", page).group(1)
+    assert "no real patient" in re.search("<title>(.*?)</title>", page).group(1)
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
     assert len(captions) == len(tags.of("img")) == 13
     assert all(stamp in caption for caption in captions)
