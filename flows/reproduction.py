@@ -18,7 +18,7 @@ from models.study import estimate_study
 from transforms.published import compare_with_published, count_equal
 
 # How many of the study's numbers came out when the cohort was last reconstructed.
-RECORDED_EQUAL = 411
+RECORDED_EQUAL = 413
 # Any night after the last follow-up gives the same numbers.
 _NIGHT = date(2026, 1, 1)
 
