@@ -13,7 +13,6 @@ from expectations.rules_cohort import COHORT_MEASURES, COHORT_RULES
 from expectations.rules_courses import (
     COUNT_MEASURES,
     COUNT_RULES,
-    FOLLOW_UP_MEASURES,
     FOLLOW_UP_RULES,
     TOXICITY_MEASURES,
     TOXICITY_RULES,
@@ -55,7 +54,6 @@ HELPERS: Mapping[str, tuple[Column, ...]] = {
 MEASURES: Mapping[str, Mapping[str, pl.Expr]] = {
     "patients": PATIENT_MEASURES,
     "counts": COUNT_MEASURES,
-    "follow_up": FOLLOW_UP_MEASURES,
     "toxicities": TOXICITY_MEASURES,
     "cytokines": CYTOKINE_MEASURES,
     "cohort": COHORT_MEASURES,

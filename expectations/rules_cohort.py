@@ -58,10 +58,10 @@ COHORT_RULES = (
         remedy=_REPORT,
     ),
     Rule(
-        name="nadir_is_between_0_and_100000_cells_per_ul",
+        name="nadir_is_between_0_and_20000_cells_per_ul",
         table="cohort",
         column="nadir_tlc_cells_per_ul",
-        **is_between("nadir_tlc_cells_per_ul", 0, 100_000, unit="cells/uL"),
+        **is_between("nadir_tlc_cells_per_ul", 0, 20_000, unit="cells/uL"),
         reason="The nadir is one of the counts. A nadir of zero is kept.",
         remedy=_REPORT,
     ),

@@ -122,7 +122,10 @@ def quarantine_rows(landed: LandedBytes, findings: pl.DataFrame, night: date) ->
     """Turn a file's findings into rows of `QUARANTINE`."""
     return findings.select(
         pl.lit(landed.file.source).alias("source"),
-        pl.lit(landed.file.name).alias("file"),
+        pl.when(pl.col("line").is_null())
+        .then(pl.lit(landed.file.name))
+        .otherwise(pl.lit(landed.name_of_lines))
+        .alias("file"),
         pl.lit(landed.file_id).alias("file_id"),
         *FINDING_SCHEMA.names(),
         pl.lit(night).alias("first_night"),
@@ -156,12 +159,29 @@ def record_accounts(warehouse: Warehouse, accounts: list[Account], night: date) 
     warehouse.append("loads", ledger.unique(("night", "file_id"), keep="first", maintain_order=True))
 
 
-def record_derived_findings(warehouse: Warehouse, tonight: pl.DataFrame) -> None:
-    """Put tonight's findings on derived rows in the place of the former ones; each keeps its first night."""
+def record_quarantine(warehouse: Warehouse, tonight: pl.DataFrame, night: date) -> None:
+    """Put tonight's findings on landed files in the place of the former ones.
+
+    Every file of the landing folder that has a finding was tried tonight, so that tonight's are all there
+    are; what is no longer found (mended, sent anew, taken away) goes into the history with the night.
+    """
+    _replace_findings(warehouse, tonight, night, is_derived=False)
+
+
+def record_derived_findings(warehouse: Warehouse, tonight: pl.DataFrame, night: date) -> None:
+    """Put tonight's findings on derived rows in the place of the former ones."""
+    _replace_findings(warehouse, tonight, night, is_derived=True)
+
+
+def _replace_findings(warehouse: Warehouse, tonight: pl.DataFrame, night: date, *, is_derived: bool) -> None:
     before = warehouse.read("quarantine")
-    is_derived = pl.col("source") == DERIVED_SOURCE
-    after = pl.concat([before.filter(~is_derived), _since_when(tonight, before)])
-    warehouse.replace_all("quarantine", after.sort(_FINDING_KEY, nulls_last=True))
+    is_of_kind = (pl.col("source") == DERIVED_SOURCE) == is_derived
+    former = before.filter(is_of_kind)
+    found = _since_when(tonight, former)
+    settled = former.join(found, on=_FINDING_KEY, how="anti", nulls_equal=True)
+    warehouse.append("quarantine_history", settled.with_columns(replaced_night=pl.lit(night)))
+    after = pl.concat([before.filter(~is_of_kind), found]).sort(_FINDING_KEY, nulls_last=True)
+    warehouse.replace_all("quarantine", after)
 
 
 def _since_when(tonight: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
@@ -174,16 +194,3 @@ def _since_when(tonight: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
         .with_columns(first_night=pl.coalesce("since", "first_night"))
         .drop("since")
     )
-
-
-def record_quarantine(warehouse: Warehouse, tonight: pl.DataFrame, handled: list[str]) -> None:
-    """Put tonight's findings in the place of what the quarantine held of the same files.
-
-    `handled` lists the files (by content) that were tried tonight. A finding that stood before keeps its
-    first night. Entries without content (directories, say) are those of tonight's landing folder.
-    """
-    before = warehouse.read("quarantine")
-    is_handled = pl.col("file_id").is_null() | pl.col("file_id").is_in(handled)
-    is_replaced = is_handled & (pl.col("source") != DERIVED_SOURCE)
-    after = pl.concat([before.filter(~is_replaced), _since_when(tonight, before)])
-    warehouse.replace_all("quarantine", after.sort(_FINDING_KEY, nulls_last=True))

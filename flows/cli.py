@@ -11,15 +11,19 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from flows.settings import Settings
-from transforms.errors import NadirError, UsageError, WorldError
+from transforms.errors import NadirError, UsageError, exit_code_of
 
+if TYPE_CHECKING:
+    from flows.simulate import WrittenLanding
+
+INTERRUPTED = 130
 _EXIT_CODES = (
     "Exit codes: 0 published; 1 our bug; 2 bad usage; 3 a fatal check failed, nothing published; "
     "4 the disk, a lock or a server failed."
@@ -38,11 +42,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nadir {options.command}: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"nadir {options.command}: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
-        return WorldError.exit_code
-    except KeyboardInterrupt:
-        return 130
+        print(
+            f"nadir {options.command}: {error.filename or 'the disk'}: {error.strerror}. Expected a "
+            "place that can be read and written: check the path, its permissions and the space left.",
+            file=sys.stderr,
+        )
+        return exit_code_of(error)
+    except BaseException as error:
+        if not _was_interrupted(error):
+            raise
+        traceback.clear_frames(error.__traceback__)
+        print(f"nadir {options.command}: interrupted; nothing is half written.", file=sys.stderr)
+        return INTERRUPTED
     return code
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is behind an error: it ends Prefect's server too, which has errors of its own."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_nightly(commands)
     _add_simulate(commands)
+    _add_reproduce(commands)
     _add_up(commands)
     return parser
 
@@ -79,13 +101,37 @@ def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "simulate",
         help="write a landing folder of simulated patients",
         description="Draw patients from a model with known coefficients and write them as landing files.",
-        epilog="Example: nadir simulate --patients 98 --seed 7 --out landing",
+        epilog="Example: nadir simulate --patients 500 --sites 3 --mess --seed 7 --out landing",
     )
     command.add_argument("--patients", type=int, default=98, metavar="N", help="patients (default: 98)")
     command.add_argument("--sites", type=int, default=1, metavar="S", help="hospitals (default: 1)")
     command.add_argument("--seed", type=int, default=1, metavar="K", help="seed (default: 1)")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    command.add_argument(
+        "--plates", type=int, metavar="N", help="patients whose IL-7 is on plates (default: the first 2,000)"
+    )
+    command.add_argument(
+        "--nights",
+        type=int,
+        default=0,
+        metavar="D",
+        help="write D landing folders, one a night, each with what is new (default: one folder with all)",
+    )
+    command.add_argument(
+        "--mess", action="store_true", help="plant the faults that real files have, listed in faults.csv"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write")
     command.set_defaults(run=_run_simulate)
+
+
+def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "reproduce-paper",
+        help="set the study's printed numbers beside ours",
+        description="Run the reconstructed cohort and compare every printed number; exit 1 if fewer come out "
+        "than are on record.",
+        epilog="Example: nadir reproduce-paper",
+    )
+    command.set_defaults(run=_run_reproduce)
 
 
 def _add_up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -108,7 +154,7 @@ def _add_home(command: argparse.ArgumentParser) -> None:
 
 def _night(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is no ISO date, YYYY-MM-DD") from error
 
@@ -116,8 +162,9 @@ def _night(text: str) -> date:
 def _settings(options: argparse.Namespace) -> Settings:
     try:
         return Settings.with_folders(landing=options.landing, home=options.home)
-    except (ValidationError, OSError) as error:
-        raise UsageError(f"a NADIR_ setting in the environment cannot be taken: {error}") from error
+    except ValidationError as error:
+        told = "; ".join(f"NADIR_{one['loc'][0]}".upper() + f": {one['msg']}" for one in error.errors())
+        raise UsageError(f"a setting in the environment cannot be taken. {told}") from error
 
 
 def _run_nightly(options: argparse.Namespace, started: float) -> int:
@@ -145,11 +192,29 @@ def prepare_prefect(settings: Settings) -> None:
 
 
 def _run_simulate(options: argparse.Namespace, started: float) -> int:
-    from flows.simulate import write_landing  # noqa: PLC0415 (numpy and the models)
+    from flows.simulate import Delivery, write_landing  # noqa: PLC0415 (numpy and the models)
 
-    write_landing(options.out, n_patients=options.patients, n_sites=options.sites, seed=options.seed)
-    print(f"{options.patients} simulated patients in {options.out} ({time.perf_counter() - started:.1f} s)")
+    plates = {} if options.plates is None else {"n_plate_patients": options.plates}
+    delivery = Delivery(has_mess=options.mess, n_nights=options.nights, **plates)
+    written = write_landing(
+        options.out,
+        n_patients=options.patients,
+        n_sites=options.sites,
+        seed=options.seed,
+        delivery=delivery,
+    )
+    seconds = time.perf_counter() - started
+    print(f"{written.n_patients:,} simulated patients in {written.out} ({seconds:.1f} s)")
+    print(_told_landing(written, delivery.nights))
     return 0
+
+
+def _run_reproduce(_options: argparse.Namespace, _started: float) -> int:
+    from flows.reproduction import falls_short, reproduce_paper, tell  # noqa: PLC0415 (several seconds)
+
+    side_by_side = reproduce_paper()
+    print(tell(side_by_side))
+    return int(falls_short(side_by_side))
 
 
 def _run_up(options: argparse.Namespace, started: float) -> int:
@@ -159,10 +224,26 @@ def _run_up(options: argparse.Namespace, started: float) -> int:
     return run_servers(_settings(options))
 
 
+def _told_landing(written: "WrittenLanding", nights: tuple[date, ...]) -> str:
+    """Tell what was written, a line each; only what has arrived by the last night counts."""
+    out = written.out
+    told = {
+        "counts": f"{written.n_counts:,}",
+        "plates": f"{written.n_plates:,}",
+        "files": f"{written.n_files:,}",
+        "nights": f"{nights[0]} to {nights[-1]}, a landing folder each" if nights else "",
+        "faults": f"{written.n_faults:,}, listed in {out / 'faults.csv'}" if written.n_faults else "",
+        "truth": str(out / "truth.json"),
+    }
+    return "\n".join(f"  {name:<12} {value}" for name, value in told.items() if value)
+
+
 def _told(summary: dict[str, Any]) -> str:
     """Tell a night's summary in a dozen lines, every path one that can be opened."""
     lines = [summary["headline"], ""]
     lines += [f"  {name:<12} {value}" for name, value in summary["where"].items()]
+    lines += [f"  {'note':<12} {note}" for note in summary["notes"]]
+    lines += ["", "MLflow's addresses answer while `nadir up` runs."]
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """The landing folder: which files are there, what each is for, and what should not be there.
 
 Here: listing and reading, byte for byte. Not here: what the bytes mean (`transforms`). Nothing in the
-landing folder is ever changed, moved or deleted. Called by `flows.load`.
+landing folder is ever changed, moved or deleted. Called by `flows.steps`.
 """
 
 import hashlib
@@ -44,6 +44,12 @@ class LandedBytes:
     file: LandedFile
     content: bytes
     layout: bytes | None = None
+
+    @property
+    def name_of_lines(self) -> str:
+        """The file that lines are counted in: a plate's lines are those of its layout."""
+        layout = self.file.layout
+        return self.file.name if layout is None else f"{self.file.source}/{layout.name}"
 
     @property
     def n_rows(self) -> int:
@@ -91,7 +97,7 @@ def list_landing(landing: Path) -> Listing:
 
 def _visible(folder: Path) -> list[Path]:
     entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return sorted(entries, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return sorted(entries, key=lambda path: (path.lstat().st_mtime_ns, path.name))
 
 
 def _is_stranger(path: Path) -> bool:

@@ -64,8 +64,7 @@ def load_plates(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
         accounts.append(account)
         quarantine.append(quarantine_rows(one.fresh.landed, findings, night))
         _write_plate(warehouse, one, wells=of_wells.passed, curves=of_curves.passed, night=night)
-    handled = [one.landed.file_id for one in fresh]
-    return LoadedSource(accounts, pl.concat(quarantine), validations, handled)
+    return LoadedSource(accounts, pl.concat(quarantine), validations)
 
 
 def _stage(fresh: Fresh) -> StagedPlate:

@@ -1,7 +1,7 @@
 """Loading the tables that arrive as CSV: patients, counts, follow-up, toxicities.
 
 Here: parse, validate, merge, write and account, file after file in the order they came. Not here: the
-parsers and rules themselves, nor plates (`flows.load_plates`). Called by `flows.nightly`.
+parsers and rules themselves, nor plates (`flows.load_plates`). Called by `flows.steps`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from flows.warehouse import Warehouse
 from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame, no_findings
 from transforms.landed_csv import parse_landed_csv
 from transforms.merge import merge_rows
-from transforms.schemas import PATIENT_KEY, QUARANTINE, Table
+from transforms.schemas import PATIENT_KEY, PATIENTS, QUARANTINE, Table
 from transforms.units import tidy_counts
 
 _TIDY: dict[str, Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]] = {"counts": tidy_counts}
@@ -25,15 +25,11 @@ _TIDY: dict[str, Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]] = 
 
 @dataclass(frozen=True)
 class LoadedSource:
-    """What a source brought: an account of each file, rows of `QUARANTINE`, the rules' verdicts.
-
-    `handled` lists the contents that were tried tonight.
-    """
+    """What a source brought: an account of each file, rows of `QUARANTINE`, the rules' verdicts."""
 
     accounts: list[Account]
     quarantine: pl.DataFrame
     validations: list[Validation]
-    handled: list[str]
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,7 @@ def load_table(
         account, findings = _merge(warehouse, one, validation, table=table, night=night)
         accounts.append(account)
         quarantine.append(quarantine_rows(one.fresh.landed, findings, night))
-    handled = [one.landed.file_id for one in fresh]
-    return LoadedSource(accounts, pl.concat(quarantine), [validation], handled)
+    return LoadedSource(accounts, pl.concat(quarantine), [validation])
 
 
 def stage_file(fresh: Fresh, table: Table) -> Staged:
@@ -85,11 +80,7 @@ def _frame_to_validate(warehouse: Warehouse, staged: list[Staged], table: Table)
     schema = {**table.polars_schema, "line": pl.Int64(), "file_id": pl.String()}
     rows = [one.rows.with_columns(file_id=pl.lit(one.fresh.landed.file_id)) for one in staged]
     frame = pl.concat([pl.DataFrame(schema=schema), *(row.select(list(schema)) for row in rows)])
-    return (
-        frame
-        if table.key == PATIENT_KEY and table.name == "patients"
-        else with_patient_facts(warehouse, frame)
-    )
+    return frame if table is PATIENTS else with_patient_facts(warehouse, frame)
 
 
 def with_patient_facts(warehouse: Warehouse, frame: pl.DataFrame) -> pl.DataFrame:

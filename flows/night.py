@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from expectations.validation import Audit, Validation
-from flows.accounts import Account
+from flows.accounts import DERIVED_SOURCE, Account
 from flows.settings import HomePaths, Settings
 from flows.tracked import Champion, LoggedRun, RegisteredPredictor
 from models.predictor import TrainedPredictor
@@ -97,6 +97,12 @@ class Results:
     loaded: Loaded
     derived: Derived
     analysed: Analysed
+
+    @property
+    def in_quarantine(self) -> pl.DataFrame:
+        """Everything that waits for somebody: rows, files, and patients left out of the cohort."""
+        landed = self.loaded.quarantine.filter(pl.col("source") != DERIVED_SOURCE)
+        return pl.concat([landed, self.derived.left_out])
 
 
 @dataclass(frozen=True)

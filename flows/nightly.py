@@ -25,7 +25,7 @@ from flows.report_figures import draw_figures
 from flows.settings import Settings
 from flows.stopwatch import Stopwatch
 from flows.warehouse import only_writer
-from transforms.errors import WorldError
+from transforms.errors import DamagedFileError, WorldError
 
 RETRY_AFTER_SECONDS = (2, 10, 30)
 Given = ParamSpec("Given")
@@ -34,7 +34,8 @@ Made = TypeVar("Made")
 
 def _is_the_world(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 (Prefect's type stays here)
     """Retry what may pass: the disk, a lock, the network. Bad data and bugs do not get better."""
-    return isinstance(state.result(raise_on_failure=False), OSError | WorldError)
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, OSError | WorldError) and not isinstance(error, DamagedFileError)
 
 
 def _step(step: Callable[Given, Made], name: str, *, minutes: float) -> Callable[Given, Made]:
@@ -91,7 +92,8 @@ def _failure_told(night: Night, watch: Stopwatch) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        outcome.write_failure(night, error, timings=watch.seconds)
+        outcome.write_failure(night, error, timings=watch.seconds, is_published="promote" in watch.seconds)
+        write_nights_index(night.paths.nights)
         raise
 
 

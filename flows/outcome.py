@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.accounts import DERIVED_SOURCE, Account
+from flows.accounts import Account
 from flows.files import write_whole
 from flows.landing import SOURCES
 from flows.night import Night, Recorded, Results, Snapshot
@@ -18,7 +18,7 @@ from flows.report_context import LINKS_BESIDE, PredictorReport, ReportContext
 from flows.servers import mlflow_url
 from flows.tracked import Champion
 from models.predictor import TrainedPredictor
-from transforms.errors import FatalDataError, NadirError
+from transforms.errors import FatalDataError, NadirError, exit_code_of
 from transforms.quarantine_tables import summarise_quarantine
 
 COUNTED = ("files", "rows_in", "loaded", "unchanged", "quarantined")
@@ -55,19 +55,14 @@ def describe_night(
         numbers_at_risk=study.numbers_at_risk,
         roc_points=study.roc_points,
         sources=sum_by_source(loaded.accounts),
-        quarantine=summarise_quarantine(in_quarantine(results)),
+        quarantine=summarise_quarantine(results.in_quarantine),
         timings=timings or {},
         links=dict(LINKS_BESIDE) | (_mlflow_links(night, recorded) if recorded else {}),
         predictor=_predictor(analysed.predictor, recorded, champion) if analysed.predictor else None,
         predictor_note=analysed.not_trained,
+        notes=tuple(f"{one.file}: {one.note}" for one in loaded.accounts if one.note),
         side_by_side=analysed.side_by_side,
     )
-
-
-def in_quarantine(results: Results) -> pl.DataFrame:
-    """Everything that waits for somebody: rows, files, and patients left out of the cohort."""
-    loaded = results.loaded.quarantine.filter(pl.col("source") != DERIVED_SOURCE)
-    return pl.concat([loaded, results.derived.left_out])
 
 
 def _predictor(
@@ -125,9 +120,9 @@ def summarise(
         "origin": loaded.origin,
         "is_changed": snapshot.is_new,
         "sources": {row.pop("source"): row for row in context.sources.iter_rows(named=True)},
-        "in_quarantine": len(in_quarantine(results)),
+        "in_quarantine": len(results.in_quarantine),
         "files_refused": refused["file"].n_unique(),
-        "notes": [f"{one.file}: {one.note}" for one in loaded.accounts if one.note],
+        "notes": list(context.notes),
         "cohort": {
             "patients": len(derived.cohort),
             "asl": derived.cohort["has_asl"].sum(),
@@ -160,6 +155,7 @@ def where(night: Night, recorded: Recorded) -> dict[str, str]:
         "warehouse": str(night.paths.current),
         "estimates": str(night.folder / "estimates.csv"),
         "report": str(night.folder / "report" / "index.html"),
+        "quarantine": str(night.folder / "quarantine.csv"),
         "data docs": str(night.folder / "data_docs" / "index.html"),
         "summary": str(night.folder / "summary.json"),
         "mlflow": str(night.paths.mlflow),
@@ -198,21 +194,30 @@ def write_summary(night: Night, summary: Summary) -> None:
     write_whole(night.folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_failure(night: Night, error: Exception, *, timings: Mapping[str, float]) -> None:
-    """Leave a summary of a night that published nothing: what happened and how it ended.
+def write_failure(
+    night: Night, error: Exception, *, timings: Mapping[str, float], is_published: bool
+) -> None:
+    """Leave a summary of a night that failed: what happened, how it ended, and whether it had published.
 
-    A night that was published before keeps its summary: its results stand.
+    A night that was published whole before, and now failed without publishing, keeps its summary: its results
+    stand.
     """
     before = night.folder / "summary.json"
-    if before.is_file() and json.loads(before.read_text("utf-8"))["status"] == "published":
+    if before.is_file() and not is_published and json.loads(before.read_text("utf-8"))["exit_code"] == 0:
         return
-    is_refused = isinstance(error, FatalDataError)
-    is_ours = isinstance(error, NadirError)
+    told = str(error) if isinstance(error, NadirError | OSError) else type(error).__name__
+    outcome = "is published, but what follows failed" if is_published else "published nothing"
     summary = {
         "night": night.name,
-        "status": "refused" if is_refused else "failed",
-        "exit_code": error.exit_code if isinstance(error, NadirError) else 1,
-        "headline": f"Night {night.name} published nothing: {error if is_ours else type(error).__name__}",
+        "status": _status(error, is_published=is_published),
+        "exit_code": exit_code_of(error),
+        "headline": f"Night {night.name} {outcome}: {told}",
         "timings_seconds": {name: round(seconds, 3) for name, seconds in timings.items()},
     }
     write_summary(night, summary)
+
+
+def _status(error: Exception, *, is_published: bool) -> str:
+    if is_published:
+        return "published_incomplete"
+    return "refused" if isinstance(error, FatalDataError) else "failed"

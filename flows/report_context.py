@@ -53,7 +53,8 @@ class ReportContext:
     `roc_points`: as in `models.study.StudyResults`. `sources`: source, files, rows_in, loaded, unchanged,
     quarantined. `quarantine`: as `transforms.quarantine_tables.summarise_quarantine` makes it. `timings`:
     seconds by step, in order. `links`: words and address. Without a `predictor`, its note says why.
-    `side_by_side` (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone.
+    `notes` are of files that loaded and deserve a look. `side_by_side` (`transforms.published.SIDE_BY_SIDE`)
+    is there on the reconstructed cohort alone.
     """
 
     night: date
@@ -70,6 +71,7 @@ class ReportContext:
     timings: Mapping[str, float] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=lambda: LINKS_BESIDE)
     predictor: PredictorReport | None = None
+    notes: tuple[str, ...] = ()
     side_by_side: pl.DataFrame | None = None
     predictor_note: str = "The predictor was not trained tonight."
 

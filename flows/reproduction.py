@@ -15,7 +15,7 @@ from flows.reconstruction import read_published, write_reconstructed_landing
 from flows.settings import Settings
 from flows.steps import derive, load_landing
 from models.study import estimate_study
-from transforms.published import compare_with_published, count_equal
+from transforms.published import KEY, compare_with_published, count_equal, tell_equal
 
 # How many of the study's numbers came out when the cohort was last reconstructed.
 RECORDED_EQUAL = 413
@@ -35,6 +35,17 @@ def reproduce_paper() -> pl.DataFrame:
         derived = derive(night, load_landing(night))
     study = estimate_study(derived.cohort, derived.monthly_counts)
     return compare_with_published(study.estimates, read_published())
+
+
+def tell(side_by_side: pl.DataFrame) -> str:
+    """Tell how many numbers come out, and which do not: what it is about, published, ours."""
+    unequal = side_by_side.filter(~pl.col("is_equal"))
+    about = pl.concat_str("where", *KEY, separator=" ", ignore_nulls=True)
+    lines = [
+        f"  {words:<60} published {printed:>8}   ours {ours or 'not estimated':>8}"
+        for words, printed, ours in unequal.select(about, "printed", "ours_printed").rows()
+    ]
+    return "\n".join([tell_equal(side_by_side), *lines, f"On record: {RECORDED_EQUAL}."])
 
 
 def falls_short(side_by_side: pl.DataFrame) -> bool:

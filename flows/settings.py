@@ -6,7 +6,7 @@ and `flows.nightly`; nothing reads the environment elsewhere.
 
 from pathlib import Path
 from typing import Self
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
-        ZoneInfo(name)
+        if name not in available_timezones():
+            raise ValueError(f"'{name}' is no time zone: expected a name like Europe/Berlin")
         return name
 
     @property

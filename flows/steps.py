@@ -37,7 +37,7 @@ from models.promotion import Decision, judge
 from models.study import estimate_study
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.content_hash import frame_sha256
-from transforms.errors import FatalDataError, NotEstimableError
+from transforms.errors import FatalDataError, NotEstimableError, UsageError
 from transforms.origin import LANDED, RECONSTRUCTED
 from transforms.published import agreement_estimates, compare_with_published, estimates_csv
 from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS, QUARANTINE
@@ -70,13 +70,9 @@ def load_landing(night: Night) -> Loaded:
         ]
         sources.append(load_plates(warehouse, listing.of("plates"), night=night.day))
         accounts = [account for source in sources for account in source.accounts]
-        refused = refused_entries(listing, night.day)
         record_accounts(warehouse, accounts, night.day)
-        record_quarantine(
-            warehouse,
-            pl.concat([refused, *(source.quarantine for source in sources)]),
-            handled=[file_id for source in sources for file_id in source.handled],
-        )
+        found = [refused_entries(listing, night.day), *(source.quarantine for source in sources)]
+        record_quarantine(warehouse, pl.concat(found), night.day)
         quarantine = warehouse.read("quarantine")
         warehouse.commit()
         return Loaded(
@@ -93,7 +89,14 @@ def load_landing(night: Night) -> Loaded:
 def read_origin(landing: Path) -> str:
     """Say where the data come from: `landed`, or what the landing folder's own note calls them."""
     note = landing / ORIGIN_FILE
-    return str(json.loads(note.read_text("utf-8"))["origin"]) if note.is_file() else LANDED
+    if not note.is_file():
+        return LANDED
+    try:
+        return str(json.loads(note.read_text("utf-8"))["origin"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f'{note}: expected a note like {{"origin": "{LANDED}"}}, found something else. Mend or remove it.'
+        ) from error
 
 
 def derive(night: Night, loaded: Loaded) -> Derived:
@@ -112,7 +115,7 @@ def derive(night: Night, loaded: Loaded) -> Derived:
         tables["patients"], course, monthly, cytokines=cytokines, follow_up=tables["follow_up"]
     )
     audits = validate_tables({**tables, "cohort": cohort}, night=night.day, former_rows=loaded.rows_before)
-    _stop_at(broken_rules(audits))
+    _stop_at(broken_rules(audits), night, loaded)
     origins = tables["patients"].select(*COHORT.key, "file_id", "line")
     validation = validate_rows("cohort", cohort.join(origins, on=COHORT.key), night=night.day)
     whole = validation.passed.select(COHORT.column_names)
@@ -126,12 +129,24 @@ def derive(night: Night, loaded: Loaded) -> Derived:
     )
 
 
-def _stop_at(broken: list[Rule]) -> None:
+def _stop_at(broken: list[Rule], night: Night, loaded: Loaded) -> None:
+    """Raise where a fatal rule is broken; the quarantine is written first, for it tells why."""
     if broken:
+        quarantine = write_quarantine(night, loaded.quarantine)
         reasons = "; ".join(
             f"{rule.table}: {rule.found}, expected {rule.expected}. {rule.remedy}" for rule in broken
         )
-        raise FatalDataError(f"A fatal check failed, so nothing is published. {reasons}.")
+        first = loaded.quarantine.head(3).iter_rows(named=True)
+        told = "".join(f"\n  {row['file']}: {row['found']}. {row['remedy']}." for row in first)
+        raise FatalDataError(
+            f"A fatal check failed, so nothing is published. {reasons}.{told}\n"
+            f"  {len(loaded.quarantine)} findings are in {quarantine}"
+        )
+
+
+def write_quarantine(night: Night, quarantine: pl.DataFrame) -> Path:
+    """Write the findings into the night's folder, for who has no access to the warehouse; return the file."""
+    return write_whole(night.folder / "quarantine.csv", quarantine.write_csv())
 
 
 def _cohort_findings(failed: pl.DataFrame, files: pl.DataFrame, night: Night) -> pl.DataFrame:
@@ -173,7 +188,7 @@ def finish_warehouse(night: Night, results: Results) -> Snapshot:
         warehouse.replace_all("monthly_counts", derived.monthly_counts)
         warehouse.replace_all("count_course", derived.count_course)
         warehouse.replace_all("estimates", results.analysed.study.estimates)
-        record_derived_findings(warehouse, derived.left_out)
+        record_derived_findings(warehouse, derived.left_out, night.day)
         warehouse.replace_all("nights", _nights_with(night, results, warehouse.read("nights")))
         warehouse.commit()
         warehouse.checkpoint()
@@ -266,6 +281,7 @@ def write_pages(night: Night, *, results: Results, context: ReportContext, figur
     write_whole(night.folder / "estimates.csv", estimates_csv(context.estimates))
     if context.side_by_side is not None:
         write_whole(night.folder / "published_vs_ours.csv", context.side_by_side.write_csv())
+    write_quarantine(night, results.in_quarantine)
     checks = [*results.loaded.validations, *results.derived.checks]
     write_data_docs(checks, night.folder / "data_docs")
     write_report(context, figures, night.folder / "report")

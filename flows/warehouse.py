@@ -18,7 +18,7 @@ from typing import Self
 import duckdb
 import polars as pl
 
-from transforms.errors import WorldError
+from transforms.errors import DamagedFileError, WorldError
 from transforms.schemas import (
     DERIVED_TABLES,
     ESTIMATES,
@@ -52,7 +52,10 @@ def _history(table: Table) -> Table:
 
 
 LOADED_TABLES = tuple(_stored(table) for table in (*LANDED_TABLES, *PLATE_TABLES))
-HISTORY_TABLES = tuple(_history(table) for table in (*LANDED_TABLES, *PLATE_TABLES))
+HISTORY_TABLES = (
+    *(_history(table) for table in (*LANDED_TABLES, *PLATE_TABLES)),
+    Table("quarantine_history", (), (*QUARANTINE.columns, _NIGHT)),
+)
 ALL_TABLES = {
     table.name: table
     for table in (*LOADED_TABLES, *HISTORY_TABLES, *DERIVED_TABLES, ESTIMATES, QUARANTINE, LOADS, NIGHTS)
@@ -70,11 +73,8 @@ class Warehouse:
         self.has_changed = False
         try:
             self._connection = duckdb.connect(str(path), read_only=read_only)
-        except (duckdb.IOException, duckdb.ConnectionException) as error:
-            raise WorldError(
-                f"{path}: the warehouse cannot be opened. Another program may hold it, or the disk is at "
-                "fault: close other writers and run the night again."
-            ) from error
+        except duckdb.Error as error:
+            raise _cannot_open(path, error) from error
         if not read_only:
             self._create_tables()
 
@@ -168,6 +168,19 @@ class Warehouse:
             self._connection.unregister("incoming")
 
 
+def _cannot_open(path: Path, error: duckdb.Error) -> WorldError:
+    if isinstance(error, duckdb.IOException | duckdb.ConnectionException) and "lock" in str(error).lower():
+        return WorldError(
+            f"{path}: the warehouse cannot be opened, for another program holds it. Close other writers and "
+            "run the night again."
+        )
+    return DamagedFileError(
+        f"{path}: expected a DuckDB warehouse, found a file that DuckDB cannot open. Put the newest "
+        f"snapshot, {path.parent}/<night>.duckdb, in the place of {path.parent}/current.duckdb and run the "
+        "night again."
+    )
+
+
 def _same(columns: list[str]) -> str:
     return " AND ".join(f't."{column}" IS NOT DISTINCT FROM k."{column}"' for column in columns)
 
@@ -211,6 +224,9 @@ def publish(working: Path, current: Path, snapshot: Path) -> None:
     The file is on disk before its name is; readers that have the former file open keep reading it.
     """
     _sync(working)
+    if snapshot.exists():
+        # A night that ran before published another state, which MLflow knows by its hash.
+        snapshot.replace(snapshot.with_name(f"{snapshot.stem}-{file_sha256(snapshot)[:8]}.duckdb"))
     linked = snapshot.with_suffix(".linked")
     linked.unlink(missing_ok=True)
     os.link(working, linked)
@@ -221,7 +237,7 @@ def publish(working: Path, current: Path, snapshot: Path) -> None:
 
 def drop_old_snapshots(folder: Path, n_kept: int) -> list[Path]:
     """Delete all but the newest snapshots and return the deleted ones."""
-    snapshots = sorted(folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].duckdb"))
+    snapshots = sorted(folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*.duckdb"))
     old = snapshots[:-n_kept]
     for snapshot in old:
         snapshot.unlink()

@@ -63,8 +63,7 @@ FAULTS = (
         ("counts",),
         "value",
         changes={"value": _VALUE.str.replace(".", "", literal=True).str.strip_chars_start("0")},
-        # Below that, a count a hundred times too high is still one that a leukaemia patient could have.
-        can_hit=_VALUE.str.contains(".", literal=True) & (_TLC >= 500),
+        can_hit=_VALUE.str.contains(".", literal=True),
     ),
     Fault(
         "swapped_dates",

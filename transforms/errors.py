@@ -29,5 +29,16 @@ class WorldError(NadirError):
     exit_code = 4
 
 
+class DamagedFileError(WorldError):
+    """A file of the platform's own is damaged: trying again does not help, restoring it does."""
+
+
 class NotEstimableError(NadirError):
     """A statistic cannot be computed from these data; the message is the reason, and the night goes on."""
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that an error ends a command with: an unforeseen one is our bug."""
+    if isinstance(error, NadirError):
+        return error.exit_code
+    return WorldError.exit_code if isinstance(error, OSError) else NadirError.exit_code

@@ -1,7 +1,7 @@
 """What a file's rows change in a table: new, changed, the same, or at odds with one another.
 
 Here: the comparison by key. Not here: the writing (`flows.warehouse`). A changed row replaces the former
-one, which is kept as history. Called by `flows.load`, one file after the other in the order they came.
+one, which is kept as history. Called by `flows.load_tables`, one file after the other in the order they came.
 """
 
 from dataclasses import dataclass

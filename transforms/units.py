@@ -1,7 +1,7 @@
 """Lymphocyte counts in cells/uL from any accepted code and unit, exact to the digit.
 
 Here: LOINC codes, spellings of units and their factors. Not here: what a count means (`transforms.clinical`).
-Called by `flows.load` between parsing and validation.
+Called by `flows.load_tables` between parsing and validation.
 """
 
 import polars as pl

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import chain
 from statistics import fmean, stdev
 
@@ -65,6 +66,12 @@ class ExportPlate:
     controls: tuple[ExportLevel, ...] = ()
     unit: str = "pg/ml"
     curves: tuple[ExportCurve, ...] = ()
+
+    @cached_property
+    def background(self) -> tuple[float, ...]:
+        """Mean median of the background wells for each analyte; 0 where the plate has none."""
+        medians = [well.medians for well in self.wells if is_background(well.sample)]
+        return tuple(map(fmean, zip(*medians, strict=True))) or (0.0,) * len(self.analytes)
 
 
 def write_xponent(plate: ExportPlate) -> bytes:
@@ -198,9 +205,7 @@ def _measured(plate: ExportPlate) -> list[list[Row]]:
 
 
 def _net_medians(plate: ExportPlate, well: ExportWell) -> list[float]:
-    background = [other.medians for other in plate.wells if is_background(other.sample)]
-    means = [fmean(values) for values in zip(*background, strict=True)] or [0.0] * len(plate.analytes)
-    return [median - mean for median, mean in zip(well.medians, means, strict=True)]
+    return [median - mean for median, mean in zip(well.medians, plate.background, strict=True)]
 
 
 def _analysed(plate: ExportPlate) -> list[list[Row]]:
@@ -229,7 +234,7 @@ def _by_sample(
 
 
 def _mean_net_median(plate: ExportPlate, wells: list[ExportWell], analyte: int) -> str:
-    return _number(fmean(_net_medians(plate, well)[analyte] for well in wells))
+    return _number(fmean(well.medians[analyte] - plate.background[analyte] for well in wells))
 
 
 def _mean_result(_plate: ExportPlate, wells: list[ExportWell], analyte: int) -> str:

@@ -41,8 +41,9 @@ BREAKS: dict[str, dict[str, list[dict[str, object]]]] = {
     },
     "counts": {
         "counts_patient_is_known": [{"is_known_patient": False}, {"is_known_patient": None}],
-        "tlc_is_between_0_and_100000_cells_per_ul": [
+        "tlc_is_between_0_and_20000_cells_per_ul": [
             {"tlc_cells_per_ul": -1.0},
+            {"tlc_cells_per_ul": 20_000.1},
             {"tlc_cells_per_ul": 420_000.0},
             {"tlc_cells_per_ul": NAN},
         ],
@@ -66,9 +67,9 @@ BREAKS: dict[str, dict[str, list[dict[str, object]]]] = {
         "death_is_not_before_rt_start": [{"death_date": date(2024, 2, 29)}],
         "progression_is_between_1990_and_the_night": [{"progression_date": TOMORROW}],
         "progression_is_not_before_rt_start": [{"progression_date": date(2024, 2, 29)}],
-        "progression_is_not_after_death_or_last_contact": [
+        "progression_is_not_after_last_contact": [
             {"progression_date": date(2024, 6, 21)},
-            {"death_date": date(2024, 6, 22), "progression_date": date(2024, 6, 23)},
+            {"death_date": date(2024, 6, 22), "progression_date": date(2024, 6, 22)},
         ],
     },
     "toxicities": {
@@ -109,7 +110,10 @@ BREAKS: dict[str, dict[str, list[dict[str, object]]]] = {
         "pfs_is_between_0_and_600_months": [{"pfs_months": -0.1}],
         "pfs_is_not_longer_than_os": [{"pfs_months": 12.1}],
         "death_ends_progression_free_survival": [{"has_progressed_or_died": False}],
-        "nadir_is_between_0_and_100000_cells_per_ul": [{"nadir_tlc_cells_per_ul": -1.0}],
+        "nadir_is_between_0_and_20000_cells_per_ul": [
+            {"nadir_tlc_cells_per_ul": -1.0},
+            {"nadir_tlc_cells_per_ul": 20_001.0},
+        ],
         "nadir_grade_is_between_0_and_4": [{"nadir_grade": 5}],
         "asl_agrees_with_the_nadir": [{"nadir_tlc_cells_per_ul": 200.0}],
         "recovery_is_told_only_after_asl": [{"has_asl": False, "nadir_tlc_cells_per_ul": 900.0}],
@@ -138,7 +142,7 @@ PASSES: dict[str, list[dict[str, object]]] = {
     ],
     "counts": [
         *({"tlc_cells_per_ul": float(cells)} for cells in range(200)),
-        {"tlc_cells_per_ul": 100_000.0},
+        {"tlc_cells_per_ul": 20_000.0},
         {"collected_on": date(2024, 6, 30)},
         {"collected_on": date(2023, 3, 1)},
     ],
@@ -150,7 +154,7 @@ PASSES: dict[str, list[dict[str, object]]] = {
         {
             "last_contact_date": date(2024, 5, 1),
             "death_date": date(2024, 6, 1),
-            "progression_date": date(2024, 6, 1),
+            "progression_date": date(2024, 4, 30),
         },
     ],
     "toxicities": [

@@ -25,9 +25,9 @@ def test_a_broken_row_is_told_with_file_line_column_rule_and_remedy():
         "file_id": "f" * 64,
         "line": 3,
         "column": "tlc_cells_per_ul",
-        "rule": "tlc_is_between_0_and_100000_cells_per_ul",
+        "rule": "tlc_is_between_0_and_20000_cells_per_ul",
         "found": "a value outside the range",
-        "expected": "0 to 100,000 cells/uL",
+        "expected": "0 to 20,000 cells/uL",
         "remedy": "Check value and unit, correct them and send the file again",
     }
 

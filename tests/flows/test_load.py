@@ -185,6 +185,30 @@ def test_a_directory_that_is_gone_leaves_the_quarantine(landing: Path):
     assert load(landing, date(2026, 1, 16)).quarantine.is_empty()
 
 
+def test_a_mended_file_leaves_the_quarantine_and_its_findings_stay_in_the_history(landing: Path):
+    write_table(landing, "counts/x.csv", count("P1", "2024-01-10", "many"), header=COUNTS_HEADER)
+    load(landing)
+    write_table(landing, "counts/x.csv", count("P1", "2024-01-10", 640), header=COUNTS_HEADER)
+    mended = load(landing, date(2026, 1, 16))
+    assert mended.quarantine.is_empty()
+    history = table(landing, "quarantine_history").select("file", "line", "rule", "replaced_night")
+    assert history.rows() == [("counts/x.csv", 2, "value_is_a_number", date(2026, 1, 16))]
+
+
+def test_a_link_to_nowhere_is_told_and_the_others_load(landing: Path):
+    (landing / "counts/dangling.csv").symlink_to(landing / "nowhere.csv")
+    loaded = load(landing)
+    assert findings(loaded, "counts/dangling.csv") == [(None, "entry_is_a_csv_file")]
+    assert account(loaded, "counts/c.csv") == (6, 6, 0, 0)
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"origin"'])
+def test_a_note_of_origin_that_says_nothing_is_bad_usage(landing: Path, note: str):
+    (landing / "origin.json").write_text(note)
+    with pytest.raises(UsageError, match="Mend or remove it"):
+        load(landing)
+
+
 def test_two_rows_of_a_file_that_contradict_each_other_are_both_held(landing: Path):
     rows = (count("P1", "2024-01-10", 500), count("P1", "2024-01-10", 700))
     write_table(landing, "counts/x.csv", *rows, header=COUNTS_HEADER)

@@ -110,7 +110,7 @@ def test_lines_of_unknown_patients_and_wells_wait_and_their_neighbours_load(land
     write_plate(landing, plate(il7=WELLS), *LAYOUT[:2], *wrong)
     loaded = load(landing)
     assert account(loaded, "plates/a.csv") == (5, 2, 0, 3)
-    assert set(findings(loaded, "plates/a.csv")) >= {
+    assert set(findings(loaded, "plates/a.layout.csv")) >= {
         (4, "well_is_in_the_export"),
         (5, "cytokines_patient_is_known"),
         (6, "well_holds_a_sample"),

@@ -67,15 +67,17 @@ def test_everything_the_night_promises_is_there(first: Home):
     assert json.loads(Path(where["summary"]).read_text())["status"] == "published"
 
 
-def test_98_simulated_patients_go_in_and_come_out(first: Home):
-    assert first.summary["origin"] == "simulated"
+def test_98_pseudo_patients_go_in_and_come_out(first: Home):
+    assert first.summary["origin"] == "reconstructed"
     assert len(first.table("cohort")) == 98
-    assert first.table("cohort")["pre_rt_il7_pg_ml"].null_count() < 10
+    assert first.table("cohort")["pre_rt_il7_pg_ml"].null_count() == 0
+    assert "no real patient" in first.summary["headline"]
 
 
 def test_rows_in_are_accounted_for_in_each_source(first: Home):
     for source, rows in first.summary["sources"].items():
-        assert rows["rows_in"] == rows["loaded"] + rows["unchanged"] + rows["quarantined"] > 0, source
+        assert rows["rows_in"] == rows["loaded"] + rows["unchanged"] + rows["quarantined"], source
+        assert rows["rows_in"] > 0 or source == "toxicities"
 
 
 def test_the_estimates_have_the_columns_of_the_contract_and_finite_numbers(first: Home):
@@ -84,6 +86,14 @@ def test_the_estimates_have_the_columns_of_the_contract_and_finite_numbers(first
     assert estimates["value"].drop_nulls().is_finite().all()
     asked = {"describe", "cox_os", "logit_asl", "km_os", "km_pfs", "logrank_os", "roc", "il7_by_asl"}
     assert asked <= set(estimates["analysis"])
+
+
+def test_at_least_410_of_the_study_s_numbers_come_out_to_the_printed_decimals(first: Home):
+    side_by_side = pl.read_csv(
+        Path(first.summary["where"]["summary"]).parent / "published_vs_ours.csv", infer_schema_length=None
+    )
+    assert len(side_by_side) == 425
+    assert side_by_side["is_equal"].sum() >= 410
 
 
 def test_a_version_of_the_predictor_is_champion(first: Home):
@@ -140,6 +150,33 @@ def test_a_fatal_check_publishes_nothing_and_exits_with_3(tmp_path: Path):
     assert done.returncode == 3, done.stderr[-2000:]
     assert "nothing is published" in done.stderr
     assert not (tmp_path / "home" / "warehouse" / "current.duckdb").exists()
+
+
+def test_a_refused_night_says_which_file_is_to_blame(tmp_path: Path):
+    landing = tmp_path / "landing"
+    write_table(landing, "patients/p.csv", "a,P1", header="site,patient_id")
+    done = nadir("nightly", "--landing", landing, "--home", tmp_path / "home", "--night", "2026-01-15")
+    assert done.returncode == 3
+    assert "patients/p.csv" in done.stderr
+    assert "age_years" in (tmp_path / "home" / "nights" / "2026-01-15" / "quarantine.csv").read_text()
+
+
+def test_a_failure_after_publishing_does_not_say_that_nothing_was_published(tmp_path: Path):
+    landing = write_good_landing(tmp_path / "landing")
+    folder = tmp_path / "home" / "nights" / "2026-01-15"
+    folder.mkdir(parents=True)
+    (folder / "report").write_text("a file where a folder should be")
+    done = nadir("nightly", "--landing", landing, "--home", tmp_path / "home", "--night", "2026-01-15")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (done.returncode, summary["exit_code"], summary["status"]) == (4, 4, "published_incomplete")
+    assert (tmp_path / "home" / "warehouse" / "current.duckdb").is_file()
+
+
+@pytest.mark.parametrize(("name", "value"), [("NADIR_TIMEZONE", "Mars/X"), ("NADIR_SNAPSHOTS_KEPT", "0")])
+def test_a_setting_that_cannot_be_taken_is_named_and_exits_with_2(name: str, value: str):
+    done = nadir("nightly", **{name: value})
+    assert done.returncode == 2
+    assert name in done.stderr
 
 
 def test_a_landing_folder_that_is_not_there_exits_with_2(tmp_path: Path):

@@ -13,10 +13,11 @@ from flows.warehouse import (
     Warehouse,
     copy_of_published,
     drop_old_snapshots,
+    file_sha256,
     only_writer,
     publish,
 )
-from transforms.errors import WorldError
+from transforms.errors import DamagedFileError, WorldError
 from transforms.schemas import COUNTS
 
 COUNT = {
@@ -85,6 +86,14 @@ def test_publishing_swaps_the_file_and_keeps_the_snapshot(tmp_path: Path):
     assert sizes == {"current.duckdb": 2, "2024-01-01.duckdb": 1, "2024-01-02.duckdb": 2}
 
 
+def test_a_night_that_publishes_again_keeps_what_it_published_before(tmp_path: Path):
+    published(tmp_path, "2024-01-01", n_rows=1)
+    former = file_sha256(tmp_path / "2024-01-01.duckdb")
+    published(tmp_path, "2024-01-01", n_rows=1)
+    kept = tmp_path / f"2024-01-01-{former[:8]}.duckdb"
+    assert file_sha256(kept) == former != file_sha256(tmp_path / "2024-01-01.duckdb")
+
+
 def test_a_reader_keeps_what_it_opened_while_a_night_publishes(tmp_path: Path):
     current = published(tmp_path, "2024-01-01", n_rows=1)
     with Warehouse(current, read_only=True) as reader:
@@ -132,5 +141,5 @@ def test_a_second_night_is_told_who_is_writing_and_a_dead_one_leaves_no_lock(tmp
 
 def test_a_file_that_is_no_warehouse_is_the_world_s_fault_and_says_so(tmp_path: Path):
     (tmp_path / "w.duckdb").write_bytes(b"this is no database at all" * 1000)
-    with pytest.raises(WorldError, match="cannot be opened"):
+    with pytest.raises(DamagedFileError, match="Put the newest snapshot"):
         Warehouse(tmp_path / "w.duckdb")

@@ -455,9 +455,16 @@ def test_a_fault_can_be_told_from_a_value_that_might_be_true(spoilt_counts):
         return spoilt.rows[(spoilt.places.filter(pl.col("kind") == kind)["line"] - 2).to_list()]
 
     assert (hit("percent_in_place_of_absolute")["unit"] == "%").all()
-    assert (hit("lost_decimal_mark")["value"].cast(pl.Float64) >= 50).all()
     assert hit("unknown_patient").join(rows, on=PATIENT_KEY, how="semi").is_empty()
     assert (hit("swapped_dates")["collected_at"].str.slice(5, 2).cast(pl.Int64) > 12).all()
+
+
+def test_a_lost_decimal_mark_makes_any_count_a_hundred_times_too_high(spoilt_counts):
+    rows, spoilt = spoilt_counts
+    index = (spoilt.places.filter(pl.col("kind") == "lost_decimal_mark")["line"] - 2).to_list()
+    true, written = rows[index]["value"], spoilt.rows[index]["value"]
+    assert (written.cast(pl.Int64) == (true.cast(pl.Float64) * 100).round()).all()
+    assert (rows[index]["tlc_cells_per_ul"] < 500).any()
 
 
 def test_the_correcting_rows_are_the_true_ones(spoilt_counts):
