@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".nadir"), description="Home folder: everything Nadir writes")
     landing: Path | None = Field(None, description="Landing folder; by default landing/ in the home folder")
     timezone: str = Field("Asia/Seoul", description="Time zone in which nights are named and scheduled")
-    seed: int = Field(20161, description="Seed of resampling and of the default simulated cohort")
+    seed: int = Field(20161, description="Seed of cross-validation")
     snapshots_kept: int = Field(30, ge=1, description="Published warehouses that are kept")
     mlflow_tracking_uri: str | None = Field(None, description="An MLflow server; by default the home's own")
     prefect_port: int = Field(4200, description="Port of the Prefect server that `nadir up` starts")

@@ -151,14 +151,16 @@ def _header(records: Iterator[tuple[int, list[str]]], table: Table) -> list[str]
 
 def _header_finding(header: list[str], expected: list[str], wrong: list[str]) -> Finding:
     known = [name for name in header if name in expected]
-    others = len(header) - len(known)
+    unknown = [str(place) for place, name in enumerate(header, start=1) if name not in expected]
     repeated = [name for name in wrong if name in known]
     if repeated:
         found = f"the column {', '.join(repeated)} stands more than once"
     elif len(header) == 1 and ";" in header[0]:
         found = "a header separated by semicolons"
     else:
-        found = f"no column {', '.join(wrong)}; {others} of the header's columns are not known here"
+        found = f"no column {', '.join(wrong)}"
+        # By place, not by name: where the header is missing, these are a patient's values.
+        found += f"; column {', '.join(unknown)} of the header is not known here" if unknown else ""
     return Finding(
         rule="file_has_every_column",
         found=found,
