@@ -29,6 +29,9 @@ test: install  ## Check style and types, run the tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+bench: install  ## Run the benchmarks; results go to the terminal
+	$(BIN)/python -m tests.benchmarks.coverage --cohorts 200
+
 lint: install  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

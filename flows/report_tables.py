@@ -4,6 +4,7 @@ Here: layout for a reader. Not here: the numbers' texts (`transforms.tables`), H
 Called by `flows.report`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
@@ -335,7 +336,7 @@ def _inputs(predictor: PredictorReport) -> Table:
         [
             {
                 "feature": label_of(row["feature"]),
-                "odds_ratio": write_ratio(2.718281828459045 ** row["log_odds_ratio_per_sd"], None, None),
+                "odds_ratio": write_ratio(math.exp(row["log_odds_ratio_per_sd"]), None, None),
                 "n_unknown": write_number(row["n_unknown"], 0),
             }
             for row in predictor.coefficients.iter_rows(named=True)

@@ -32,7 +32,7 @@ IL7_GROUPS = ("il7_low", "il7_high")
 IL7_CONTRAST = "il7_low_vs_high"
 
 DESCRIBED_AS = "Over the patients with a value; sd with n - 1"
-COUNTED_AS = "Percent of the patients with a value"
+COUNTED_AS = "Patients at this level; percent of the patients with a value"
 STUDENT = (
     "Student's t test (pooled variance), two-sided; difference is first less second group, 95 % interval"
 )
