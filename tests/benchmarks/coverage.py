@@ -1,7 +1,7 @@
 """How often 95 % intervals cover the truth: simulated cohorts, the platform's definitions and regressions.
 
 Run by `make bench`, or `python -m tests.benchmarks.coverage --cohorts 200`: prints a markdown table. It ends
-with 1 where the coverage of all coefficients together is out of bounds, or that of one by more than two of its
+with 1 where the coverage of all coefficients together is out of bounds, or that of one by more than two
 Monte-Carlo errors. Pytest does not collect it. IL-7 is as drawn, not read from plates.
 """
 
