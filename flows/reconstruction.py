@@ -1,10 +1,12 @@
 """The reconstructed cohort as landing files: 98 pseudo-patients out of whom the study's numbers come.
 
-Here: reading the search's result and writing it the way hospitals write. Not here: the search
-(`models.reconstruction`), the comparison (`transforms.published`). Called by `flows.steps` and `flows.cli`.
+Here: running the search, keeping its result, and writing it the way hospitals write. Not here: the search
+itself (`models.reconstruction`), the comparison (`transforms.published`). Called by `flows.steps` and
+`flows.cli`.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +14,8 @@ import polars as pl
 from flows.files import write_whole
 from flows.landing import LAYOUT_SUFFIX, ORIGIN_FILE
 from models.reconstructed_plates import lay_out_plates
+from models.reconstruction.annealing import Progress
+from models.reconstruction.search import reconstruct
 from transforms.origin import RECONSTRUCTED
 from transforms.published import PUBLISHED
 from transforms.schemas import FOLLOW_UP, PATIENT_KEY, PATIENTS, TIMEPOINTS, TOXICITIES
@@ -26,6 +30,30 @@ _EXTRA = {"il7_pre": pl.Float64(), "il7_post": pl.Float64()}
 _COUNTS = {"patient_id": pl.String(), "day_offset": pl.Int64(), "cells_per_ul": pl.Float64()}
 
 
+PATIENTS_FILE = "reconstructed_patients.csv"
+COUNTS_FILE = "reconstructed_counts.csv"
+
+
+def search_cohort(out: Path, *, seed: int) -> None:
+    """Search for the pseudo-patients anew and write the two files of the result into `out`.
+
+    The same seed gives the same files. Takes minutes; where it stands is told on the standard error output.
+    """
+    found = reconstruct(read_published(), seed=seed, progress=_show_progress)
+    _write_csv(out / PATIENTS_FILE, found.patients)
+    _write_csv(out / COUNTS_FILE, found.counts)
+
+
+def _show_progress(progress: Progress) -> None:
+    """Tell each stage as it ends; on a terminal also the steps between."""
+    told = f"{progress.stage}: misfit {progress.misfit:.4f}"
+    if progress.step < 0:
+        sys.stderr.write(f"\r{told:<70}\n")
+    elif sys.stderr.isatty():
+        sys.stderr.write(f"\r{told}, step {progress.step:<30}")
+    sys.stderr.flush()
+
+
 def read_published() -> pl.DataFrame:
     """Return every number that the study prints, a frame of `PUBLISHED`."""
     return pl.read_csv(DATA / "published.csv", schema=PUBLISHED)
@@ -34,7 +62,7 @@ def read_published() -> pl.DataFrame:
 def read_pseudo_patients() -> pl.DataFrame:
     """Return the pseudo-patients: the columns of patients and follow-up, `il7_pre`, `il7_post` (pg/mL)."""
     schema = PATIENTS.polars_schema | FOLLOW_UP.polars_schema | _EXTRA
-    path = DATA / "reconstructed_patients.csv"
+    path = DATA / PATIENTS_FILE
     header = path.read_text("utf-8").partition("\n")[0].strip().split(",")
     return pl.read_csv(path, schema={name: schema[name] for name in header})
 
@@ -54,7 +82,7 @@ def write_reconstructed_landing(out: Path) -> None:
 
 
 def _counts(people: pl.DataFrame) -> pl.DataFrame:
-    counts = pl.read_csv(DATA / "reconstructed_counts.csv", schema=_COUNTS)
+    counts = pl.read_csv(DATA / COUNTS_FILE, schema=_COUNTS)
     return counts.join(people.select(*PATIENT_KEY, "rt_start_date"), on="patient_id").select(
         *PATIENT_KEY,
         collected_at=pl.col("rt_start_date") + pl.duration(days="day_offset"),
