@@ -319,7 +319,7 @@ def test_a_list_of_wells_shorter_than_the_number_of_samples_is_refused():
 @pytest.mark.parametrize("share", [i / 40 for i in range(1, 39)])
 def test_a_file_cut_anywhere_before_its_dilutions_end_is_refused(share: float):
     last_needed = TEXT.index('"21(1,E3)","Control1","1"')
-    refusal(TEXT[: int(share * last_needed)].encode())
+    assert refusal(TEXT[: int(share * last_needed)].encode()).rule == "export_is_whole"
 
 
 def test_a_refusal_shows_no_value_of_a_sample():
