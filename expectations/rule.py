@@ -130,22 +130,21 @@ def is_at_most(column: str, high: float, *, unit: str) -> Check:
 
 def is_a_past_day(column: str) -> Check:
     """Check that a date is neither before 1990 nor after the night."""
-    return Check(
-        expectation="ExpectColumnValuesToBeBetween",
-        arguments={"column": column, "min_value": EARLIEST_DATE, "max_value": Given("night")},
-        found=f"a date before {EARLIEST_DATE.year} or after the night",
-        expected=f"a day from {EARLIEST_DATE.isoformat()} to the night",
-        null_means=EMPTY_PASSES,
-    )
+    return _is_a_day_until(column, Given("night"), beyond="after the night", until="the night")
 
 
 def is_planned_at_most_ahead(column: str) -> Check:
     """Check that a date is neither before 1990 nor further ahead of the night than plans reach."""
+    ahead = f"{PLANNED_AHEAD_DAYS} days after the night"
+    return _is_a_day_until(column, Given("furthest_plan"), beyond=f"more than {ahead}", until=ahead)
+
+
+def _is_a_day_until(column: str, latest: Given, *, beyond: str, until: str) -> Check:
     return Check(
         expectation="ExpectColumnValuesToBeBetween",
-        arguments={"column": column, "min_value": EARLIEST_DATE, "max_value": Given("furthest_plan")},
-        found=f"a date before {EARLIEST_DATE.year} or more than {PLANNED_AHEAD_DAYS} days after the night",
-        expected=f"a day from {EARLIEST_DATE.isoformat()} to {PLANNED_AHEAD_DAYS} days after the night",
+        arguments={"column": column, "min_value": EARLIEST_DATE, "max_value": latest},
+        found=f"a date before {EARLIEST_DATE.year} or {beyond}",
+        expected=f"a day from {EARLIEST_DATE.isoformat()} to {until}",
         null_means=EMPTY_PASSES,
     )
 

@@ -94,7 +94,21 @@ def settle_known(warehouse: Warehouse, files: tuple[LandedFile, ...]) -> tuple[l
 
 
 def _unchanged(landed: LandedBytes, rows_in: int) -> Account:
-    return Account(landed.file.source, landed.file.name, landed.file_id, rows_in, unchanged=rows_in)
+    return account_of(landed, rows_in=rows_in, unchanged=rows_in)
+
+
+def account_of(
+    landed: LandedBytes,
+    *,
+    rows_in: int,
+    loaded: int = 0,
+    unchanged: int = 0,
+    quarantined: int = 0,
+    note: str | None = None,
+) -> Account:
+    """Return the account of a file; raises `NadirError` where its rows do not add up."""
+    file = landed.file
+    return Account(file.source, file.name, landed.file_id, rows_in, loaded, unchanged, quarantined, note)
 
 
 def close_account(
@@ -105,12 +119,9 @@ def close_account(
     n_settled = fresh.n_settled(rows_in)
     is_whole = bool(findings["line"].is_null().any())
     n_quarantined = rows_in - n_settled if is_whole else findings["line"].n_unique()
-    file = fresh.landed.file
-    return Account(
-        file.source,
-        file.name,
-        fresh.landed.file_id,
-        rows_in,
+    return account_of(
+        fresh.landed,
+        rows_in=rows_in,
         loaded=n_loaded,
         unchanged=n_unchanged + n_settled,
         quarantined=n_quarantined,

@@ -232,7 +232,7 @@ def _run_reproduce(_options: argparse.Namespace, _started: float) -> int:
 
 
 def _run_reconstruct(options: argparse.Namespace, started: float) -> int:
-    from flows.reconstruction import search_cohort  # noqa: PLC0415 (a second of imports)
+    from flows.cohort_search import search_cohort  # noqa: PLC0415 (a second of imports)
 
     search_cohort(options.out, seed=options.seed)
     print(f"98 pseudo-patients in {options.out} ({time.perf_counter() - started:.0f} s)")

@@ -11,7 +11,7 @@ from datetime import date
 import polars as pl
 
 from expectations.validation import Validation, validate_rows
-from flows.accounts import Account, Fresh, quarantine_rows, settle_known
+from flows.accounts import Account, Fresh, account_of, quarantine_rows, settle_known
 from flows.landing import LandedFile
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
@@ -146,13 +146,11 @@ def _account(
     gave_new = gave.join(loaded, on=_SAMPLE, how="semi")
     gave_nothing = staged.layout.join(pl.concat([gave, has_finding]), on="line", how="anti")
     findings = pl.concat([findings, _no_concentration(gave_nothing)])
-    landed = staged.fresh.landed
-    n_held = landed.n_rows if staged.is_refused else findings["line"].drop_nulls().n_unique()
-    account = Account(
-        landed.file.source,
-        landed.file.name,
-        landed.file_id,
-        landed.n_rows,
+    rows_in = staged.fresh.landed.n_rows
+    n_held = rows_in if staged.is_refused else findings["line"].drop_nulls().n_unique()
+    account = account_of(
+        staged.fresh.landed,
+        rows_in=rows_in,
         loaded=len(gave_new),
         unchanged=len(gave) - len(gave_new),
         quarantined=n_held,

@@ -14,7 +14,7 @@ import polars as pl
 from expectations.validation import Audit, Validation
 from flows.accounts import DERIVED_SOURCE, Account
 from flows.settings import HomePaths, Settings
-from flows.tracked import Champion, LoggedRun, RegisteredPredictor
+from flows.tracked import LoggedRun, RegisteredPredictor
 from models.predictor import TrainedPredictor
 from models.promotion import Verdict
 from models.study import StudyResults
@@ -121,4 +121,3 @@ class Recorded:
     analyses: LoggedRun
     registered: RegisteredPredictor | None
     verdict: Verdict | None
-    champion_before: Champion | None

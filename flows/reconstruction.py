@@ -1,24 +1,21 @@
 """The reconstructed cohort as landing files: 98 pseudo-patients out of whom the study's numbers come.
 
-Here: running the search, keeping its result, and writing it the way hospitals write. Not here: the search
-itself (`models.reconstruction`), the comparison (`transforms.published`). Called by `flows.steps` and
-`flows.cli`.
+Here: reading the search's result and writing it the way hospitals write. Not here: the search
+(`flows.cohort_search`), which no night imports, and the comparison (`transforms.published`). Called by
+`flows.steps`.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import polars as pl
 
 from flows.files import write_whole
 from flows.landing import LAYOUT_SUFFIX, ORIGIN_FILE
-from models.reconstructed_plates import lay_out_plates
-from models.reconstruction.annealing import Progress
-from models.reconstruction.search import reconstruct
+from models.reconstructed_plates import lay_out_plates, samples_of
 from transforms.origin import RECONSTRUCTED
 from transforms.published import PUBLISHED
-from transforms.schemas import FOLLOW_UP, PATIENT_KEY, PATIENTS, TIMEPOINTS, TOXICITIES
+from transforms.schemas import FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES
 from transforms.xponent_export import write_xponent
 
 DATA = Path(__file__).parent / "data"
@@ -28,30 +25,8 @@ NOTE = (
 )
 _EXTRA = {"il7_pre": pl.Float64(), "il7_post": pl.Float64()}
 _COUNTS = {"patient_id": pl.String(), "day_offset": pl.Int64(), "cells_per_ul": pl.Float64()}
-
-
 PATIENTS_FILE = "reconstructed_patients.csv"
 COUNTS_FILE = "reconstructed_counts.csv"
-
-
-def search_cohort(out: Path, *, seed: int) -> None:
-    """Search for the pseudo-patients anew and write the two files of the result into `out`.
-
-    The same seed gives the same files. Takes minutes; where it stands is told on the standard error output.
-    """
-    found = reconstruct(read_published(), seed=seed, progress=_show_progress)
-    _write_csv(out / PATIENTS_FILE, found.patients)
-    _write_csv(out / COUNTS_FILE, found.counts)
-
-
-def _show_progress(progress: Progress) -> None:
-    """Tell each stage as it ends; on a terminal also the steps between."""
-    told = f"{progress.stage}: misfit {progress.misfit:.4f}"
-    if progress.step < 0:
-        sys.stderr.write(f"\r{told:<70}\n")
-    elif sys.stderr.isatty():
-        sys.stderr.write(f"\r{told}, step {progress.step:<30}")
-    sys.stderr.flush()
 
 
 def read_published() -> pl.DataFrame:
@@ -74,7 +49,7 @@ def write_reconstructed_landing(out: Path) -> None:
     _write_csv(out / "follow_up" / "follow_up.csv", people.select(FOLLOW_UP.column_names))
     _write_csv(out / "counts" / "counts.csv", _counts(people))
     _write_csv(out / "toxicities" / "toxicities.csv", pl.DataFrame(schema=TOXICITIES.polars_schema))
-    for plate in lay_out_plates(_samples(people)):
+    for plate in lay_out_plates(samples_of(people)):
         _write_csv(out / "plates" / f"{plate.name}{LAYOUT_SUFFIX}", plate.layout)
         (out / "plates" / f"{plate.name}.csv").write_bytes(write_xponent(plate.export))
     origin = {"origin": RECONSTRUCTED, "note": NOTE}
@@ -90,22 +65,6 @@ def _counts(people: pl.DataFrame) -> pl.DataFrame:
         value="cells_per_ul",
         unit=pl.lit("cells/uL"),
     )
-
-
-def _samples(people: pl.DataFrame) -> pl.DataFrame:
-    """Both samples of each patient, one under the other, as they stand on the plates."""
-    before, after = (
-        people.select(
-            *PATIENT_KEY,
-            timepoint=pl.lit(timepoint),
-            collected_on=day,
-            concentration_pg_ml=il7,
-        )
-        for timepoint, day, il7 in zip(
-            TIMEPOINTS, ("rt_start_date", "rt_end_date"), ("il7_pre", "il7_post"), strict=True
-        )
-    )
-    return pl.concat([before, after]).sort("patient_id", "timepoint", descending=[False, True])
 
 
 def _write_csv(path: Path, rows: pl.DataFrame) -> None:

@@ -236,19 +236,19 @@ def record_in_mlflow(
         figures=_svgs(figures, of_predictor=False),
         params={"patients": len(results.derived.cohort), "seed": night.settings.seed},
     )
-    before = champion(store)
     predictor = results.analysed.predictor
     if predictor is None:
-        return Recorded(analyses, None, None, before)
+        return Recorded(analyses, None, None)
     registered = register_predictor(
         store,
         predictor,
         origin=origin,
         figures=_svgs(figures, of_predictor=True),
     )
+    before = champion(store)
     is_champion = before is not None and before.version == registered.version
     rival = None if before is None or is_champion else before.performance
-    return Recorded(analyses, registered, judge(predictor.cross_validated, rival), before)
+    return Recorded(analyses, registered, judge(predictor.cross_validated, rival))
 
 
 def _svgs(figures: Figures, *, of_predictor: bool) -> dict[str, bytes]:
@@ -277,7 +277,6 @@ def promote_predictor(night: Night, recorded: Recorded) -> Champion | None:
 
 def write_pages(night: Night, *, results: Results, context: ReportContext, figures: Figures) -> None:
     """Write the night's estimates, Data Docs and report into its folder."""
-    night.folder.mkdir(parents=True, exist_ok=True)
     write_whole(night.folder / "estimates.csv", estimates_csv(context.estimates))
     if context.side_by_side is not None:
         write_whole(night.folder / "published_vs_ours.csv", context.side_by_side.write_csv())

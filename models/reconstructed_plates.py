@@ -13,6 +13,7 @@ import polars as pl
 
 from models.standard_curve import fit_standard_curves
 from transforms.plates import tidy_wells
+from transforms.schemas import PATIENT_KEY, TIMEPOINTS
 from transforms.xponent import parse_xponent
 from transforms.xponent_export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell, write_xponent
 
@@ -32,6 +33,20 @@ class ReconstructedPlate:
     name: str
     export: ExportPlate
     layout: pl.DataFrame
+
+
+def samples_of(patients: pl.DataFrame) -> pl.DataFrame:
+    """Return both samples of each patient in the order of the wells, as `lay_out_plates` takes them.
+
+    patients: site, patient_id, rt_start_date, rt_end_date, il7_pre, il7_post (pg/mL).
+    """
+    before, after = (
+        patients.select(*PATIENT_KEY, timepoint=pl.lit(timepoint), collected_on=day, concentration_pg_ml=il7)
+        for timepoint, day, il7 in zip(
+            TIMEPOINTS, ("rt_start_date", "rt_end_date"), ("il7_pre", "il7_post"), strict=True
+        )
+    )
+    return pl.concat([before, after]).sort("patient_id", "timepoint", descending=[False, True])
 
 
 def lay_out_plates(samples: pl.DataFrame) -> Iterator[ReconstructedPlate]:

@@ -9,14 +9,14 @@ from collections.abc import Generator
 import numpy as np
 import polars as pl
 
-from models.reconstructed_plates import lay_out_plates
+from models.reconstructed_plates import lay_out_plates, samples_of
 from models.reconstruction.annealing import Progress
 from models.reconstruction.blocks import N_PATIENTS
 from models.reconstruction.targets import Floats, Printed, Targets
 from models.reconstruction.volumes import VOLUME, VOLUME_RANGE, volume_statistics, volume_targets
 from models.standard_curve import concentrations, fit_standard_curves
 from transforms.plates import tidy_wells
-from transforms.schemas import PATIENT_KEY, TIMEPOINTS
+from transforms.schemas import TIMEPOINTS
 from transforms.xponent import parse_xponent
 from transforms.xponent_export import write_xponent
 
@@ -27,9 +27,8 @@ MARGIN = 0.0
 
 def realise_il7(patients: pl.DataFrame) -> pl.DataFrame:
     """Return `patients` with `il7_pre` and `il7_post` (pg/mL) as the landing folder's plates give them."""
-    samples = _samples(patients)
     measured = []
-    for plate in lay_out_plates(samples):
+    for plate in lay_out_plates(samples_of(patients)):
         wells = tidy_wells(parse_xponent(write_xponent(plate.export)), plate_id=plate.name)
         read = concentrations(fit_standard_curves(wells), wells)
         measured.append(
@@ -44,16 +43,6 @@ def realise_il7(patients: pl.DataFrame) -> pl.DataFrame:
         .join(wide.rename(names), on="patient_id", how="left", maintain_order="left")
         .select(patients.columns)
     )
-
-
-def _samples(patients: pl.DataFrame) -> pl.DataFrame:
-    before, after = (
-        patients.select(*PATIENT_KEY, timepoint=pl.lit(timepoint), collected_on=day, concentration_pg_ml=il7)
-        for timepoint, day, il7 in zip(
-            TIMEPOINTS, ("rt_start_date", "rt_end_date"), ("il7_pre", "il7_post"), strict=True
-        )
-    )
-    return pl.concat([before, after]).sort("patient_id", "timepoint", descending=[False, True])
 
 
 def nudge_volumes(
