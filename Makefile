@@ -17,7 +17,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-nightly: install  ## Run tonight's night; without a landing folder, on a simulated cohort
+nightly: install  ## Run tonight's night; without a landing folder, on the embedded default cohort
 	$(BIN)/nadir nightly
 
 up: install  ## Start Prefect, MLflow and a worker on 127.0.0.1, deployed and scheduled; Ctrl-C stops all

@@ -85,7 +85,7 @@ def _add_nightly(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser(
         "nightly",
         help="run a night: load, validate, derive, analyse, retrain, publish, report",
-        description="Run a night. Without a landing folder, 98 simulated patients are written to one first.",
+        description="Run a night. Without a landing folder, the default cohort is written to one.",
         epilog=f"Example: nadir nightly --landing landing --home .nadir --night 2026-11-23. {_EXIT_CODES}",
     )
     _add_home(command)

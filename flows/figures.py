@@ -1,7 +1,7 @@
 """The night's figures: small frames in, SVG bytes out, always the same bytes for the same frame.
 
 Here: all drawing, the palette and the style; the only home of matplotlib. Not here: what is drawn
-(`transforms.figure_frames`, `flows.report_figures`). Called by the report and by the records in MLflow.
+(`transforms.figure_frames`, `flows.report.figures`). Called by the report and by the records in MLflow.
 """
 
 import io
@@ -215,7 +215,7 @@ def draw_survival(
     """Draw Kaplan-Meier curves with 95% bands and the numbers at risk under the axis.
 
     `curves`: group, time_months, survival_percent, ci_low_percent, ci_high_percent; `at_risk`: group, month,
-    n_at_risk, as `models.study_survival` makes them; its months are the axis' ticks.
+    n_at_risk, as `models.study.survival` makes them; its months are the axis' ticks.
     """
     if curves.is_empty() or at_risk.is_empty():
         return draw_reason(heading, "No patient has follow-up for this comparison yet.")

@@ -1,7 +1,7 @@
 """Loading cytokine plates: an instrument's export and its layout into wells, curves and concentrations.
 
 Here: parse, fit, validate, merge, write and account, for all new plates of a night at once. Not here: the
-reader (`transforms.xponent`), the fit (`models.standard_curve`). Called by `flows.steps`.
+reader (`transforms.plates.xponent`), the fit (`models.curves.standard_curve`). Called by `flows.steps`.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from flows.accounts import Account, Fresh, account_of, quarantine_rows, settle_k
 from flows.landing import LandedFile
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
-from models.standard_curve import concentrations, fit_standard_curves
+from models.curves.standard_curve import concentrations, fit_standard_curves
 from transforms.findings import FINDING_SCHEMA, Finding, UnreadableFileError, findings_frame
 from transforms.merge import merge_rows
-from transforms.plates import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
+from transforms.plates.wells import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
+from transforms.plates.xponent import parse_xponent
 from transforms.schemas import CYTOKINES, PLATE_CURVES, PLATE_WELLS, QUARANTINE
-from transforms.xponent import parse_xponent
 
 _SAMPLE = ["site", "patient_id", "timepoint"]
 

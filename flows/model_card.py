@@ -1,7 +1,7 @@
 """The words that go with what is logged: notes of runs and experiments, and the predictor's model card.
 
 Here: markdown from frozen results, never a patient's row. Not here: where it is stored (`flows.tracking`) or
-the night's report (`flows.report`). Called by `flows.tracking`.
+the night's report (`flows.report.page`). Called by `flows.tracking`.
 """
 
 from flows.tracked import MODEL_NAME

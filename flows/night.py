@@ -17,7 +17,7 @@ from flows.settings import HomePaths, Settings
 from flows.tracked import LoggedRun, RegisteredPredictor
 from models.predictor import TrainedPredictor
 from models.promotion import Verdict
-from models.study import StudyResults
+from models.study.analyses import StudyResults
 
 CODE_VERSION = version("nadir")
 

@@ -20,8 +20,8 @@ from prefect.runtime import flow_run
 from flows import outcome, steps
 from flows.night import Night, Results
 from flows.outcome import Summary
-from flows.report import write_nights_index
-from flows.report_figures import draw_figures
+from flows.report.figures import draw_figures
+from flows.report.page import write_nights_index
 from flows.settings import Settings
 from flows.stopwatch import Stopwatch
 from flows.warehouse import only_writer

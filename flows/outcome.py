@@ -1,6 +1,6 @@
 """What a night came to: the context of its report, its summary, and the words for people.
 
-Here: gathering and wording. Not here: the pages (`flows.report`), Prefect's artifacts (`flows.nightly`).
+Here: gathering and wording. Not here: the pages (`flows.report.page`), Prefect's artifacts (`flows.nightly`).
 Nothing here names a patient or shows a patient's value. Called by `flows.nightly` and `flows.cli`.
 """
 
@@ -14,7 +14,7 @@ from flows.accounts import Account
 from flows.files import write_whole
 from flows.landing import SOURCES
 from flows.night import Night, Recorded, Results, Snapshot
-from flows.report_context import LINKS_BESIDE, PredictorReport, ReportContext
+from flows.report.context import LINKS_BESIDE, PredictorReport, ReportContext
 from flows.servers import mlflow_url
 from flows.tracked import Champion
 from models.predictor import TrainedPredictor

@@ -14,7 +14,7 @@ from flows.night import Night
 from flows.reconstruction import read_published, write_reconstructed_landing
 from flows.settings import Settings
 from flows.steps import derive, load_landing
-from models.study import estimate_study
+from models.study.analyses import estimate_study
 from transforms.published import KEY, compare_with_published, count_equal, tell_equal
 
 # How many of the study's numbers came out when the cohort was last reconstructed.

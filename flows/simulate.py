@@ -1,7 +1,7 @@
 """Writes simulated patients as the files that hospitals send: a landing folder, or a folder for each night.
 
-Here: files, names, progress. Not here: the model and its truth (`models.simulation`), who sends what when
-(`models.simulated_deliveries`), what is spoilt (`models.simulated_faults`). Called by `flows.cli`.
+Here: files, names, progress. Not here: the model and its truth (`models.simulation.cohort`), who sends what
+when (`models.simulation.deliveries`), what is spoilt (`models.simulation.faults`). Called by `flows.cli`.
 """
 
 import json
@@ -16,8 +16,10 @@ from time import perf_counter
 import polars as pl
 
 from flows.landing import LAYOUT_SUFFIX, ORIGIN_FILE
-from models.simulated_deliveries import deliver, take_nights
-from models.simulated_faults import (
+from models.curves.standard_curve import with_instrument_results
+from models.simulation.cohort import SimulatedChunk, simulate_patients
+from models.simulation.deliveries import deliver, take_nights
+from models.simulation.faults import (
     DUPLICATE_FILE_PLACE,
     NOT_WRITTEN,
     PLACES_SCHEMA,
@@ -27,14 +29,12 @@ from models.simulated_faults import (
     open_stream,
     spoil,
 )
-from models.simulated_plates import DAYS_UNTIL_READ, SimulatedPlate, draw_plates
-from models.simulated_sites import Site, list_sites, write_counts_as
-from models.simulated_truth import COHORT_IS, TRUTH
-from models.simulation import SimulatedChunk, simulate_patients
-from models.standard_curve import with_instrument_results
+from models.simulation.plates import DAYS_UNTIL_READ, SimulatedPlate, draw_plates
+from models.simulation.sites import Site, list_sites, write_counts_as
+from models.simulation.truth import COHORT_IS, TRUTH
 from transforms.errors import UsageError, WorldError
+from transforms.plates.xponent_export import write_xponent
 from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES, Table
-from transforms.xponent_export import write_xponent
 
 TABLES = (PATIENTS, COUNTS, FOLLOW_UP, TOXICITIES)
 # A plate holds 20 patients and weighs 30 kB: a million patients would be 50,000 plates.

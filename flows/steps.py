@@ -26,15 +26,15 @@ from flows.load_plates import load_plates
 from flows.load_tables import load_table
 from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
 from flows.reconstruction import read_published, write_reconstructed_landing
-from flows.report import write_report
-from flows.report_context import ReportContext
-from flows.report_figures import ReportFigure
+from flows.report.context import ReportContext
+from flows.report.figures import ReportFigure
+from flows.report.page import write_report
 from flows.tracked import Champion, RunOrigin
 from flows.tracking import champion, log_analyses, open_tracking, register_predictor, set_champion
 from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, file_sha256, publish
 from models.predictor import train_predictor
 from models.promotion import Decision, judge
-from models.study import estimate_study
+from models.study.analyses import estimate_study
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError, UsageError

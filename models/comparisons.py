@@ -1,7 +1,7 @@
 """Descriptions of a variable and tests between groups: t tests, chi-square, Bonferroni.
 
 Here: arrays in, frozen results out, by scipy. Not here: survival (`models.survival`) or which groups a
-study compares (`models.study_tables`). Intervals are 95 %.
+study compares (`models.study.tables`). Intervals are 95 %.
 """
 
 import warnings

@@ -1,7 +1,7 @@
 """The shapes that every statistic here is returned in: a number with its interval, a model's coefficient.
 
 Not here: how they are computed (`models.survival`, `models.regression`, ...) or laid out as rows
-(`models.study_rows`). Everything in `models` may use it.
+(`models.study.rows`). Everything in `models` may use it.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Logistic regression: the only home of statsmodels.
 
 Here: the maximum-likelihood fit of a binary outcome with Wald's intervals. Not here: which outcome and
-variables a study uses (`models.study_regression`), nor prediction (`models.predictor`).
+variables a study uses (`models.study.regression`), nor prediction (`models.predictor`).
 """
 
 import warnings

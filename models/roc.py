@@ -1,6 +1,6 @@
 """The ROC curve of a score: its area with DeLong's interval, its points, Youden's cut-off.
 
-Here: arrays in, a frozen result out. Not here: which score (`models.study_tables`) or a model's own
+Here: arrays in, a frozen result out. Not here: which score (`models.study.tables`) or a model's own
 predictions (`models.predictor`), which may call this as well. Thresholds are always finite or null.
 """
 

@@ -1,7 +1,7 @@
 """Backward elimination by Wald's p, over any model whose fit lists its coefficients.
 
 Here: which variable goes next and the trace of it. Not here: the models (`models.survival`,
-`models.regression`). Called by `models.study_regression`.
+`models.regression`). Called by `models.study.regression`.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Kaplan-Meier, log-rank and Cox: the only home of lifelines.
 
 Here: estimates from durations, event flags and covariates, in any unit of time. Not here: which patients
-and variables a study compares (`models.study_survival`). Called by the study's analyses.
+and variables a study compares (`models.study.survival`). Called by the study's analyses.
 """
 
 import warnings

@@ -1,7 +1,7 @@
 """The study's analysis variables: the word, how it is made from the cohort, and what it means.
 
-Here: the variables of Tables 1 to 4 as data. Not here: what is done with them (`models.study_tables`,
-`models.study_regression`). Missing stays missing.
+Here: the variables of Tables 1 to 4 as data. Not here: what is done with them (`models.study.tables`,
+`models.study.regression`). Missing stays missing.
 """
 
 from dataclasses import dataclass, replace

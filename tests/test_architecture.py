@@ -27,7 +27,7 @@ HOME = {
     "duckdb": "flows/warehouse.py",
     "mlflow": "flows/tracking.py",
     "matplotlib": "flows/figures.py",
-    "jinja2": "flows/report.py",
+    "jinja2": "flows/report/page.py",
     "pydantic_settings": "flows/settings.py",
 }
 PURE = {"polars", "transforms"} | sys.stdlib_module_names

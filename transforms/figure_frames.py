@@ -1,7 +1,7 @@
 """What the report's figures are drawn from: the cohort summed up, so that no figure grows with the patients.
 
 Here: counts, means and shares by group. Not here: tests and models (`models`) or drawing (`flows.figures`).
-Called by `flows.report_figures`.
+Called by `flows.report.figures`.
 """
 
 from math import ceil

@@ -1,7 +1,7 @@
 """The report's tables: the night's tidy estimates turned into rows that can be read, every cell a text.
 
 Here: pivots from `schemas.ESTIMATES` and from the quarantine. Not here: the words and formats
-(`transforms.wording`) and the page (`flows.report`). A null estimate reads "n.e." and `note` says why.
+(`transforms.wording`) and the page (`flows.report.page`). A null estimate reads "n.e." and `note` says why.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,8 @@
 """IL-7 as the plates give it back, and volumes moved by a few cm3 until the model of ASL holds with it.
 
 Here: the last step of the search: plates carry IL-7 to about 1e-4 pg/mL, and limits printed like 135.82 feel
-that. Not here: how plates are laid (`models.reconstructed_plates`). Called by `models.reconstruction.search`.
+that. Not here: how plates are laid (`models.reconstruction.plates`). Called by
+`models.reconstruction.search`.
 """
 
 from collections.abc import Generator
@@ -9,16 +10,16 @@ from collections.abc import Generator
 import numpy as np
 import polars as pl
 
-from models.reconstructed_plates import lay_out_plates, samples_of
+from models.curves.standard_curve import concentrations, fit_standard_curves
 from models.reconstruction.annealing import Progress
 from models.reconstruction.blocks import N_PATIENTS
+from models.reconstruction.plates import lay_out_plates, samples_of
 from models.reconstruction.targets import Floats, Printed, Targets
 from models.reconstruction.volumes import VOLUME, VOLUME_RANGE, volume_statistics, volume_targets
-from models.standard_curve import concentrations, fit_standard_curves
-from transforms.plates import tidy_wells
+from transforms.plates.wells import tidy_wells
+from transforms.plates.xponent import parse_xponent
+from transforms.plates.xponent_export import write_xponent
 from transforms.schemas import TIMEPOINTS
-from transforms.xponent import parse_xponent
-from transforms.xponent_export import write_xponent
 
 CANDIDATES, TURNS = 64, 400
 FARTHEST_CM3 = 3

@@ -16,8 +16,8 @@ import polars as pl
 from models import variables
 from models.estimate import Z_95, Coefficient
 from models.regression import fit_logistic
-from models.simulated_truth import TRUTH
-from models.simulation import simulate_patients
+from models.simulation.cohort import simulate_patients
+from models.simulation.truth import TRUTH
 from models.survival import fit_cox
 from models.variables import Variable, derive_variables
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts

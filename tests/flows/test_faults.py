@@ -13,7 +13,7 @@ from flows.settings import Settings
 from flows.simulate import Delivery, write_landing
 from flows.steps import load_landing
 from flows.warehouse import Warehouse
-from models.simulated_faults import FAULTS
+from models.simulation.faults import FAULTS
 from transforms.landed_csv import parse_landed_csv
 from transforms.schemas import COUNTS
 from transforms.units import tidy_counts

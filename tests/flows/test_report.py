@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.report import TEMPLATES, write_nights_index, write_report
-from flows.report_context import PredictorReport, ReportContext
-from flows.report_figures import ReportFigure, draw_figures
+from flows.report.context import PredictorReport, ReportContext
+from flows.report.figures import ReportFigure, draw_figures
+from flows.report.page import TEMPLATES, write_nights_index, write_report
 from models.performance import calibration_points, estimate_performance
 from models.promotion import Decision, Verdict, judge
 from models.roc import estimate_roc
-from models.study import estimate_study
+from models.study.analyses import estimate_study
 from tests.models.synthetic_cohort import make_cohort
 from transforms.quarantine_tables import SUMMARY_SCHEMA
 

@@ -10,14 +10,14 @@ from polars.testing import assert_frame_equal
 
 from flows.landing import list_landing
 from flows.simulate import MOST_PATIENTS_ON_PLATES, TABLES, Delivery, write_landing
-from models.simulated_truth import TRUTH
-from models.simulation import simulate_patients
+from models.simulation.cohort import simulate_patients
+from models.simulation.truth import TRUTH
 from transforms.errors import UsageError, WorldError
 from transforms.landed_csv import parse_landed_csv
-from transforms.plates import parse_layout
+from transforms.plates.wells import parse_layout
+from transforms.plates.xponent import parse_xponent
 from transforms.schemas import COUNTS, PATIENT_KEY
 from transforms.units import tidy_counts
-from transforms.xponent import parse_xponent
 
 MESS = Delivery(has_mess=True)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.study import estimate_study
+from models.study.analyses import estimate_study
 from tests.models.synthetic_cohort import make_cohort
 from transforms import schemas
 

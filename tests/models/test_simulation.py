@@ -10,19 +10,19 @@ import statsmodels.api as sm
 from lifelines import CoxPHFitter
 from polars.testing import assert_frame_equal
 
-from models.simulated_deliveries import deliver, take_nights
-from models.simulated_faults import FAULTS, mark_spoilable, spoil
-from models.simulated_patients import PTV_CM3
-from models.simulated_plates import N_PATIENTS_ON_A_PLATE, draw_plates
-from models.simulated_sites import list_sites, write_counts_as
-from models.simulated_truth import TRUTH
-from models.simulation import SimulatedChunk, simulate_patients
-from models.standard_curve import concentrations, fit_standard_curves
+from models.curves.standard_curve import concentrations, fit_standard_curves
+from models.simulation.cohort import SimulatedChunk, simulate_patients
+from models.simulation.deliveries import deliver, take_nights
+from models.simulation.faults import FAULTS, mark_spoilable, spoil
+from models.simulation.patients import PTV_CM3
+from models.simulation.plates import N_PATIENTS_ON_A_PLATE, draw_plates
+from models.simulation.sites import list_sites, write_counts_as
+from models.simulation.truth import TRUTH
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
-from transforms.plates import summarise_replicates, tidy_wells
+from transforms.plates.wells import summarise_replicates, tidy_wells
+from transforms.plates.xponent import parse_xponent
+from transforms.plates.xponent_export import write_xponent
 from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES
-from transforms.xponent import parse_xponent
-from transforms.xponent_export import write_xponent
 
 FRAMES = ("patients", "counts", "cytokines", "follow_up", "toxicities", "outcomes")
 N_LARGE = 20_000

@@ -12,11 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from models.standard_curve import concentrations, fit_standard_curves, inverse, with_instrument_results
+from models.curves.standard_curve import concentrations, fit_standard_curves, inverse, with_instrument_results
 from transforms import schemas
-from transforms.plates import TIDY_WELLS, tidy_wells
-from transforms.xponent import parse_xponent
-from transforms.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.plates.wells import TIDY_WELLS, tidy_wells
+from transforms.plates.xponent import parse_xponent
+from transforms.plates.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

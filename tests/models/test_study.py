@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from models.regression import fit_logistic
-from models.study import StudyResults, estimate_study
-from models.study_regression import COX_OS, LOGIT_ASL, regress
-from models.study_rows import frame_of
+from models.study.analyses import StudyResults, estimate_study
+from models.study.regression import COX_OS, LOGIT_ASL, regress
+from models.study.rows import frame_of
 from models.survival import estimate_kaplan_meier
 from models.variables import ASL_VARIABLES, FEMALE, derive_variables, with_ordinal_stage
 from tests.models.synthetic_cohort import make_cohort

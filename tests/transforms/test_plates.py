@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from transforms import schemas
 from transforms.findings import FINDING_SCHEMA, UnreadableFileError
-from transforms.plates import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
-from transforms.xponent import parse_xponent
+from transforms.plates.wells import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
+from transforms.plates.xponent import parse_xponent
 
 PLATE = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes()
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

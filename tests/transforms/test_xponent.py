@@ -10,8 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.findings import Finding
-from transforms.xponent import WELLS, UnreadablePlateError, XponentPlate, parse_xponent, standard_analyte_name
-from transforms.xponent_text import find_decimal_mark, parse_number
+from transforms.plates.xponent import (
+    WELLS,
+    UnreadablePlateError,
+    XponentPlate,
+    parse_xponent,
+    standard_analyte_name,
+)
+from transforms.plates.xponent_text import find_decimal_mark, parse_number
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

@@ -1,7 +1,7 @@
 """The report's figures: which are drawn from the night, their captions, and what they show in words.
 
 Here: choice and wording. Not here: drawing (`flows.figures`), summing up (`transforms.figure_frames`).
-Called by `flows.report`; the same SVG files can go into MLflow.
+Called by `flows.report.page`; the same SVG files can go into MLflow.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from flows.figures import (
     draw_shares,
     draw_survival,
 )
-from flows.report_context import PredictorReport, ReportContext
+from flows.report.context import PredictorReport, ReportContext
 from transforms.figure_frames import (
     bin_by_group,
     bin_nadirs,

@@ -1,7 +1,8 @@
 """Tables 1 and 4: who the patients are, and whether those with low and high IL-7 differ.
 
-Here: descriptions and tests of the cohort's columns. Not here: survival (`models.study_survival`),
-regressions (`models.study_regression`), IL-7 against ASL (`models.study_il7`). Called by `models.study`.
+Here: descriptions and tests of the cohort's columns. Not here: survival (`models.study.survival`),
+regressions (`models.study.regression`), IL-7 against ASL (`models.study.il7`). Called by
+`models.study.analyses`.
 """
 
 from functools import partial
@@ -11,7 +12,7 @@ import polars as pl
 
 from models.comparisons import compare_means, compare_proportions, describe
 from models.estimate import Floats
-from models.study_rows import (
+from models.study.rows import (
     CHI_SQUARE,
     DESCRIPTION,
     T_TEST,

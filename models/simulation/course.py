@@ -1,7 +1,7 @@
 """What radiotherapy (RT) does to the simulated patients' lymphocytes and IL-7, week by week and after.
 
 Here: ASL, the nadir, every count, IL-7 at the end of RT. Not here: who the patients are
-(`models.simulated_patients`). Called by `models.simulation`.
+(`models.simulation.patients`). Called by `models.simulation.cohort`.
 """
 
 from dataclasses import dataclass, fields
@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.special import expit
 
-from models.simulated_patients import Codes, Flags, Floats, Margin, Patients
-from models.simulated_survival import DAYS_PER_MONTH, FollowUp
-from models.simulated_truth import AslTruth
+from models.simulation.patients import Codes, Flags, Floats, Margin, Patients
+from models.simulation.survival import DAYS_PER_MONTH, FollowUp
+from models.simulation.truth import AslTruth
 
 ASL_BELOW_CELLS_PER_UL = 200.0
 POST_RT_IL7_PG_ML = Margin(2.20, 0.62, 0.62, 0.20, 7.33)

@@ -1,14 +1,14 @@
 """The course of the lymphocyte count: each month's mean, and its paired test against the baseline.
 
 Here: section 2 of the study's results. Not here: how a count is given to a month (`transforms`). Called by
-`models.study`.
+`models.study.analyses`.
 """
 
 import polars as pl
 
 from models.comparisons import adjust_bonferroni, compare_paired
-from models.study_rows import T_TEST, Finding, Row, Topic, found_t_test, tell
-from models.study_tables import describe_column, values_of
+from models.study.rows import T_TEST, Finding, Row, Topic, found_t_test, tell
+from models.study.tables import describe_column, values_of
 from transforms import schemas
 from transforms.errors import NotEstimableError
 

@@ -1,7 +1,8 @@
 """The night's report: one static page that needs nothing but the figures beside it.
 
-Here: the page from its parts; the only home of jinja2. Not here: figures (`flows.report_figures`), tables
-(`flows.report_tables`), looks (`flows/templates`). Called by the night's flow once the night is published.
+Here: the page from its parts; the only home of jinja2. Not here: figures (`flows.report.figures`), tables
+(`flows.report.tables`), looks (`flows/report/templates`). Called by the night's flow once the night is
+published.
 """
 
 import json
@@ -14,10 +15,10 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flows.files import write_whole
-from flows.report_context import ReportContext
-from flows.report_figures import ReportFigure
-from flows.report_key_figures import tell_key_figures
-from flows.report_tables import lay_out_side_by_side, lay_out_tables
+from flows.report.context import ReportContext
+from flows.report.figures import ReportFigure
+from flows.report.key_figures import tell_key_figures
+from flows.report.tables import lay_out_side_by_side, lay_out_tables
 from transforms.published import tell_equal
 
 # Not by the locale, which would change the page from machine to machine.
@@ -31,7 +32,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], folder: Path) -> Path:
     """Write the report into `folder`: index.html, and its figures in figures/; return the page's path.
 
-    `figures` are those of `flows.report_figures.draw_figures`. The same context and figures give the same
+    `figures` are those of `flows.report.figures.draw_figures`. The same context and figures give the same
     bytes. No key of a patient is read. Raises `OSError` where the folder cannot be written.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 together after backward elimination.
 
 Here: which models, and their rows. Not here: the fits (`models.survival`, `models.regression`), the
-elimination (`models.selection`), the variables (`models.variables`). Called by `models.study`.
+elimination (`models.selection`), the variables (`models.variables`). Called by `models.study.analyses`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import polars as pl
 from models.estimate import Coefficient
 from models.regression import LogisticFit, fit_logistic
 from models.selection import REMOVAL_P, Elimination, eliminate_backward
-from models.study_rows import Finding, Row, Topic, tell, tell_failure
+from models.study.rows import Finding, Row, Topic, tell, tell_failure
 from models.survival import CoxFit, fit_cox
 from models.variables import (
     ASL_VARIABLES,

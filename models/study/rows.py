@@ -1,6 +1,6 @@
 """How results become rows of the estimates table: a topic, its statistics, and the reason where none came.
 
-Here: the layout alone. Not here: any statistic. Called by the `models.study_...` modules. A statistic that
+Here: the layout alone. Not here: any statistic. Called by the modules of this folder. A statistic that
 cannot be estimated keeps its row, with a null and the reason, so that the night goes on and nobody misses it.
 """
 

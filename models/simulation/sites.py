@@ -1,7 +1,7 @@
 """How the simulated sites differ: units, codes, dates, missed weeks, kit lots; and how each writes counts.
 
 Here: a site's habits, and counts as the text of its CSV files. Not here: the values
-(`models.simulated_course` and its siblings), the files (`flows.simulate`). Called by both.
+(`models.simulation.course` and its siblings), the files (`flows.simulate`). Called by both.
 """
 
 from dataclasses import dataclass

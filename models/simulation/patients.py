@@ -1,7 +1,7 @@
 """Who the simulated patients are: characteristics with the study's margins and plausible correlations.
 
 Here: everything known before radiotherapy (RT), and the plan of RT. Not here: what happens afterwards
-(`models.simulated_course`, `models.simulated_survival`). Called by `models.simulation`.
+(`models.simulation.course`, `models.simulation.survival`). Called by `models.simulation.cohort`.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from models.simulation import SimulatedChunk
+from models.simulation.cohort import SimulatedChunk
 from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES
 
 MISTYPED_CELLS_PER_UL = 300.0

@@ -1,6 +1,7 @@
 """IL-7 against ASL: levels before, after and their difference, and IL-7 before RT as a test for ASL.
 
-Here: section 4 of the study's results. Not here: Table 4 (`models.study_tables`). Called by `models.study`.
+Here: section 4 of the study's results. Not here: Table 4 (`models.study.tables`). Called by
+`models.study.analyses`.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ import polars as pl
 
 from models.comparisons import compare_paired
 from models.roc import Roc, estimate_roc
-from models.study_rows import T_TEST, Finding, Row, Topic, found_t_test, tell, tell_failure
-from models.study_tables import compare_values, describe_column, values_of
+from models.study.rows import T_TEST, Finding, Row, Topic, found_t_test, tell, tell_failure
+from models.study.tables import compare_values, describe_column, values_of
 from models.variables import CYTOKINE
 from transforms.errors import NotEstimableError
 

@@ -1,7 +1,7 @@
 """What a night hands to its report: plain frames and values, filled once the night's work is done.
 
-Here: the shape alone. Not here: figures (`flows.report_figures`), tables (`flows.report_tables`), the page
-(`flows.report`). Filled by the night's flow.
+Here: the shape alone. Not here: figures (`flows.report.figures`), tables (`flows.report.tables`), the page
+(`flows.report.page`). Filled by the night's flow.
 """
 
 from collections.abc import Mapping
@@ -50,11 +50,11 @@ class ReportContext:
     """A night, ready to be shown.
 
     `cohort`, `monthly_counts`, `estimates`: as in `transforms.schemas`. `survival_curves`, `numbers_at_risk`,
-    `roc_points`: as in `models.study.StudyResults`. `sources`: source, files, rows_in, loaded, unchanged,
-    quarantined. `quarantine`: as `transforms.quarantine_tables.summarise_quarantine` makes it. `timings`:
-    seconds by step, in order. `links`: words and address. Without a `predictor`, its note says why.
-    `notes` are of files that loaded and deserve a look. `side_by_side` (`transforms.published.SIDE_BY_SIDE`)
-    is there on the reconstructed cohort alone.
+    `roc_points`: as in `models.study.analyses.StudyResults`. `sources`: source, files, rows_in, loaded,
+    unchanged, quarantined. `quarantine`: as `transforms.quarantine_tables.summarise_quarantine` makes it.
+    `timings`: seconds by step, in order. `links`: words and address. Without a `predictor`, its note says
+    why. `notes` are of files that loaded and deserve a look. `side_by_side`
+    (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone.
     """
 
     night: date

@@ -1,8 +1,8 @@
 """From the bytes of an xPONENT export to its header records and named sections, whatever saved it last.
 
 Here: encodings, delimiters, quotes, decimal marks, blank and padded lines, the checksum, refusing what is no
-export. Not here: what a section means (`transforms.xponent`). Called by `transforms.xponent`, and by
-`transforms.plates` for layout files.
+export. Not here: what a section means (`transforms.plates.xponent`). Called by `transforms.plates.xponent`,
+and by `transforms.plates.wells` for layout files.
 """
 
 import csv

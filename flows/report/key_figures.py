@@ -1,14 +1,14 @@
 """The night in a handful of numbers, at the top of the report.
 
 Here: which numbers answer a reader's first question. Not here: how they are made (`models`) or shown
-(`flows/templates`). Called by `flows.report`.
+(`flows/report/templates`). Called by `flows.report.page`.
 """
 
 from dataclasses import dataclass
 
 import polars as pl
 
-from flows.report_context import ReportContext
+from flows.report.context import ReportContext
 from transforms.tables import Analysis
 from transforms.wording import NOTHING, write_number, write_p, write_ratio, write_share
 

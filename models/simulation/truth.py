@@ -1,7 +1,7 @@
 """What is true of the simulated patients: every known coefficient, and where it comes from.
 
-Here: the coefficients as data. Not here: drawing from them (`models.simulated_course`,
-`models.simulated_survival`). `flows.simulate` writes it to truth.json for whoever checks an estimate.
+Here: the coefficients as data. Not here: drawing from them (`models.simulation.course`,
+`models.simulation.survival`). `flows.simulate` writes it to truth.json for whoever checks an estimate.
 """
 
 from dataclasses import asdict, dataclass

@@ -1,7 +1,7 @@
 """The report's tables as the page shows them: columns with words, rows, footnotes.
 
-Here: layout for a reader. Not here: the numbers' texts (`transforms.tables`), HTML (`flows/templates`).
-Called by `flows.report`.
+Here: layout for a reader. Not here: the numbers' texts (`transforms.tables`), HTML
+(`flows/report/templates`). Called by `flows.report.page`.
 """
 
 import math
@@ -11,7 +11,7 @@ from string import ascii_lowercase
 
 import polars as pl
 
-from flows.report_context import PredictorReport, ReportContext
+from flows.report.context import PredictorReport, ReportContext
 from transforms.quarantine_tables import count_by_rule, list_refused_files
 from transforms.tables import (
     compare_il7_by_asl,

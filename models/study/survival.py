@@ -1,7 +1,7 @@
 """Survival by ASL and by recovery: Kaplan-Meier rates and medians, log-rank tests, length of follow-up.
 
 Here: section 3 of the study's results, with the curves for its figures. Not here: the estimators
-(`models.survival`), Cox regression (`models.study_regression`). Called by `models.study`.
+(`models.survival`), Cox regression (`models.study.regression`). Called by `models.study.analyses`.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from functools import partial
 import polars as pl
 
 from models.comparisons import describe
-from models.study_rows import DESCRIPTION, Finding, Row, Topic, found_description, tell, tell_failure
-from models.study_tables import DESCRIBED_AS, values_of
+from models.study.rows import DESCRIPTION, Finding, Row, Topic, found_description, tell, tell_failure
+from models.study.tables import DESCRIBED_AS, values_of
 from models.survival import KaplanMeier, compare_log_rank, estimate_kaplan_meier
 from transforms.errors import NotEstimableError
 

@@ -1,18 +1,18 @@
 """The night's statistics: cohort in, every number of the study and what its figures need out.
 
-Here: the list of analyses. Not here: any of them (`models.study_...`). Called by `flows`.
+Here: the list of analyses. Not here: any of them (its siblings). Called by `flows`.
 """
 
 from dataclasses import dataclass
 
 import polars as pl
 
-from models.study_counts import follow_counts
-from models.study_il7 import compare_il7_before_and_after, compare_il7_by_asl, judge_il7_as_test
-from models.study_regression import COX_OS, LOGIT_ASL, regress
-from models.study_rows import frame_of
-from models.study_survival import describe_follow_up, estimate_survival
-from models.study_tables import compare_il7_groups, describe_asl_by_il7_group, describe_cohort
+from models.study.counts import follow_counts
+from models.study.il7 import compare_il7_before_and_after, compare_il7_by_asl, judge_il7_as_test
+from models.study.regression import COX_OS, LOGIT_ASL, regress
+from models.study.rows import frame_of
+from models.study.survival import describe_follow_up, estimate_survival
+from models.study.tables import compare_il7_groups, describe_asl_by_il7_group, describe_cohort
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class StudyResults:
     """Every estimate of a night, and the points of the figures.
 
     `estimates`: one number a row, as `schemas.ESTIMATES`. `survival_curves` and `numbers_at_risk`: as
-    `models.study_survival` types them. `roc_points`: as `models.study_il7` types them.
+    `models.study.survival` types them. `roc_points`: as `models.study.il7` types them.
     """
 
     estimates: pl.DataFrame

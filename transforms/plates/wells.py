@@ -1,8 +1,8 @@
 """From a plate's wells and its layout file to concentrations by patient, timepoint and analyte.
 
-Here: layout files, net medians, units, replicates. Not here: reading exports (`transforms.xponent`), fitting
-curves (`models.standard_curve`). Called by the night in this order: parse_layout, tidy_wells, the fit,
-summarise_replicates.
+Here: layout files, net medians, units, replicates. Not here: reading exports (`transforms.plates.xponent`),
+fitting curves (`models.curves.standard_curve`). Called by the night in this order: parse_layout, tidy_wells,
+the fit, summarise_replicates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ import polars as pl
 from transforms import schemas
 from transforms.findings import FINDING_SCHEMA
 from transforms.landed_csv import parse_landed_csv
-from transforms.xponent import XponentPlate
+from transforms.plates.xponent import XponentPlate
 
 FEWEST_BEADS = 30
 
@@ -138,7 +138,8 @@ def tidy_wells(plate: XponentPlate, *, plate_id: str) -> pl.DataFrame:
     Net MFI is computed here: the median less the mean of the analyte's background wells, the median itself
     where the plate has none. `unit_note` says where the file's unit was converted, is missing (pg/mL is
     assumed) or is another (then the expected concentrations are empty and no curve is fitted).
-    `concentration_pg_ml` and `range` are empty until `models.standard_curve.concentrations` fills them.
+    `concentration_pg_ml` and `range` are empty until `models.curves.standard_curve.concentrations` fills
+    them.
     """
     background = pl.col("median_fi").filter(pl.col("kind") == "background").mean().over("analyte")
     factor = (

@@ -1,8 +1,8 @@
 """Five-parameter standard curves by the instrument's rule, and the concentrations that they give.
 
 Here: the fit, for all analytes of any number of plates at once, and its inverse. Not here: net medians, units
-and replicates (`transforms.plates`). Called by the night, by `nadir plate` and, for what an instrument would
-have printed, by the simulator.
+and replicates (`transforms.plates.wells`). Called by the night, by `nadir plate` and, for what an instrument
+would have printed, by the simulator.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -13,9 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms import schemas
-from transforms.plates import FEWEST_BEADS, tidy_wells
-from transforms.xponent import parse_xponent, standard_analyte_name
-from transforms.xponent_export import ExportCurve, ExportPlate, write_xponent
+from transforms.plates.wells import FEWEST_BEADS, tidy_wells
+from transforms.plates.xponent import parse_xponent, standard_analyte_name
+from transforms.plates.xponent_export import ExportCurve, ExportPlate, write_xponent
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -97,7 +97,7 @@ def fit_standard_curves(wells: pl.DataFrame) -> pl.DataFrame:
     flat that the instrument stops short of it. Wells of few beads are fitted too, as the instrument does; the
     note counts them.
 
-    wells: schema `transforms.plates.TIDY_WELLS`, of any number of plates; their standards are fitted.
+    wells: schema `transforms.plates.wells.TIDY_WELLS`, of any number of plates; their standards are fitted.
     Returns schema `schemas.PLATE_CURVES`. Where there is no curve to use, `converged` is false, the
     coefficients are empty and `note` says why.
     """
@@ -127,7 +127,7 @@ def concentrations(curves: pl.DataFrame, wells: pl.DataFrame) -> pl.DataFrame:
     concentration. It is 'extrapolated' where the concentration in the well lies outside the standards', else
     'within'. A background well and a well without a median or without a curve have neither.
 
-    curves: from `fit_standard_curves`. wells: schema `transforms.plates.TIDY_WELLS`.
+    curves: from `fit_standard_curves`. wells: schema `transforms.plates.wells.TIDY_WELLS`.
     """
     usable = curves.filter("converged").select(*_KEY, *_COEFFICIENTS)
     joined = wells.join(usable, on=_KEY, how="left", maintain_order="left").join(

@@ -1,7 +1,7 @@
 """Cytokine plates of simulated patients: bead signals whose curve, fitted again, gives the concentrations.
 
-Here: what is in each well, and its signal. Not here: the export's format (`transforms.xponent_export`), the
-fit of the standards, the files. Called by `flows.simulate`.
+Here: what is in each well, and its signal. Not here: the export's format
+(`transforms.plates.xponent_export`), the fit of the standards, the files. Called by `flows.simulate`.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
-from models.simulated_patients import Floats
-from models.simulated_sites import Site
-from transforms.xponent_export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell
+from models.simulation.patients import Floats
+from models.simulation.sites import Site
+from transforms.plates.xponent_export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell
 
 N_STANDARDS = 7
 N_PATIENTS_ON_A_PLATE = 20

@@ -1,8 +1,8 @@
 """A Luminex xPONENT export as frames: one row a well and analyte, the standards, the controls, the units.
 
 Here: which sections are needed, what they mean, which wells are standards, controls, background or unknowns.
-Not here: bytes and text (`transforms.xponent_text`), fitting (`models.standard_curve`). Called by the night
-and by `nadir plate`. Operator names, serial numbers and computer names stay behind in the text.
+Not here: bytes and text (`transforms.plates.xponent_text`), fitting (`models.curves.standard_curve`). Called
+by the night and by `nadir plate`. Operator names, serial numbers and computer names stay behind in the text.
 """
 
 import re
@@ -12,7 +12,7 @@ from itertools import takewhile
 
 import polars as pl
 
-from transforms.xponent_text import (
+from transforms.plates.xponent_text import (
     EXPORT_AGAIN,
     Record,
     Section,

@@ -1,6 +1,6 @@
 """The simulator: a seed and a number of patients in, the tables of the landing folder out, chunk by chunk.
 
-Here: the order of the draws, and arrays turned into frames. Not here: the model (`models.simulated_*`), files
+Here: the order of the draws, and arrays turned into frames. Not here: the model (its siblings), files
 (`flows.simulate`). Called by `flows.simulate` and by whoever checks an estimate against the truth.
 """
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 import polars as pl
 
-from models.simulated_course import Counts, Depletion, draw_counts, draw_depletion, draw_post_rt_il7
-from models.simulated_patients import Codes, Days, Flags, Floats, Patients, draw_patients
-from models.simulated_sites import Site, list_sites
-from models.simulated_survival import TOXIC_EFFECTS, FollowUp, draw_follow_up, draw_toxicities
-from models.simulated_truth import TRUTH, Truth
+from models.simulation.course import Counts, Depletion, draw_counts, draw_depletion, draw_post_rt_il7
+from models.simulation.patients import Codes, Days, Flags, Floats, Patients, draw_patients
+from models.simulation.sites import Site, list_sites
+from models.simulation.survival import TOXIC_EFFECTS, FollowUp, draw_follow_up, draw_toxicities
+from models.simulation.truth import TRUTH, Truth
 from transforms.schemas import COUNTS, FOLLOW_UP, PATIENTS, TOXICITIES
 
 # Patients are drawn in blocks of this size, each from its own seed: a patient is the same in every chunking.

@@ -1,7 +1,7 @@
 """When simulated patients progress, die or are last seen, and which toxicities they have.
 
 Here: times from exact proportional hazards with the known coefficients. Not here: the coefficients
-(`models.simulated_truth`). Called by `models.simulation`, after ASL has been drawn.
+(`models.simulation.truth`). Called by `models.simulation.cohort`, after ASL has been drawn.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from models.simulated_patients import Codes, Days, Flags, Floats, Patients
-from models.simulated_truth import HazardTruth, Truth
+from models.simulation.patients import Codes, Days, Flags, Floats, Patients
+from models.simulation.truth import HazardTruth, Truth
 
 DAYS_PER_MONTH = 30.4375
 # The study's longest follow-up is 42.2 months; half of its patients have 20.5 or more, so none of those who

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.simulated_patients import Codes
+from models.simulation.patients import Codes
 from transforms.schemas import PATIENT_KEY
 
 SHARE_FAULTY = 0.005
