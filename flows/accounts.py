@@ -4,12 +4,14 @@ Here: what is known of a file from former nights, and the books of tonight. Not 
 Called by `flows.load_tables` and `flows.load_plates`.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 
 import polars as pl
 
-from flows.landing import LandedBytes, LandedFile, Listing
+from flows.landed import Landed
+from flows.landing import Listing
 from flows.warehouse import Warehouse
 from transforms.errors import NadirError
 from transforms.findings import FINDING_SCHEMA, findings_frame
@@ -50,7 +52,7 @@ class Account:
 class Fresh:
     """A file with something to do: all of it, or only the lines that wait in quarantine (`retried`)."""
 
-    landed: LandedBytes
+    landed: Landed
     retried: tuple[int, ...] | None = None
 
     def n_settled(self, rows_in: int) -> int:
@@ -62,11 +64,16 @@ class Fresh:
         return rows if self.retried is None else rows.filter(pl.col("line").is_in(self.retried))
 
 
-def settle_known(warehouse: Warehouse, files: tuple[LandedFile, ...]) -> tuple[list[Account], list[Fresh]]:
-    """Read the files; account for those that are known by their content, return the others to be loaded.
+def settle_known(
+    warehouse: Warehouse,
+    landed: Iterable[Landed],
+    *,
+    is_out_of_date: Callable[[Landed], bool] = lambda _: False,
+) -> tuple[list[Account], list[Fresh]]:
+    """Account for the files that are known by their content, return the others to be loaded.
 
     Rows of a known file that wait in quarantine are tried again: what they lacked (their patient, say) may
-    have come since. Raises `OSError` where a file cannot be read.
+    have come since. So is a known file of which the warehouse no longer holds what it says.
     """
     rows_in = dict(warehouse.read("loads").select("file_id", "rows_in").unique("file_id").iter_rows())
     waiting = {
@@ -79,26 +86,26 @@ def settle_known(warehouse: Warehouse, files: tuple[LandedFile, ...]) -> tuple[l
     }
     settled: list[Account] = []
     fresh: dict[str, Fresh] = {}
-    twins: list[LandedBytes] = []
-    for landed in (file.read() for file in files):
-        file_id, lines = landed.file_id, waiting.get(landed.file_id)
+    twins: list[Landed] = []
+    for one in landed:
+        file_id, lines = one.file_id, waiting.get(one.file_id)
         if file_id in fresh:
-            twins.append(landed)
-        elif file_id not in rows_in:
-            fresh[file_id] = Fresh(landed)
+            twins.append(one)
+        elif file_id not in rows_in or is_out_of_date(one):
+            fresh[file_id] = Fresh(one)
         elif lines is not None:
-            fresh[file_id] = Fresh(landed, retried=None if None in lines else lines)
+            fresh[file_id] = Fresh(one, retried=None if None in lines else lines)
         else:
-            settled.append(_unchanged(landed, rows_in[file_id]))
+            settled.append(_unchanged(one, rows_in[file_id]))
     return settled + [_unchanged(twin, twin.n_rows) for twin in twins], list(fresh.values())
 
 
-def _unchanged(landed: LandedBytes, rows_in: int) -> Account:
+def _unchanged(landed: Landed, rows_in: int) -> Account:
     return account_of(landed, rows_in=rows_in, unchanged=rows_in)
 
 
 def account_of(
-    landed: LandedBytes,
+    landed: Landed,
     *,
     rows_in: int,
     loaded: int = 0,
@@ -129,7 +136,7 @@ def close_account(
     )
 
 
-def quarantine_rows(landed: LandedBytes, findings: pl.DataFrame, night: date) -> pl.DataFrame:
+def quarantine_rows(landed: Landed, findings: pl.DataFrame, night: date) -> pl.DataFrame:
     """Turn a file's findings into rows of `QUARANTINE`."""
     return findings.select(
         pl.lit(landed.file.source).alias("source"),

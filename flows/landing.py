@@ -1,68 +1,56 @@
 """The landing folder: which files are there, what each is for, and what should not be there.
 
-Here: listing and reading, byte for byte. Not here: what the bytes mean (`transforms`). Nothing in the
-landing folder is ever changed, moved or deleted. Called by `flows.steps`.
+Here: listing. Not here: reading (`flows.landed`), what the bytes mean (`transforms`). Nothing in the landing
+folder is ever changed, moved or deleted. Called by `flows.steps`.
 """
 
-import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.landed import LandedFile
 from transforms.errors import UsageError
 from transforms.findings import Finding
-from transforms.landed_csv import count_records
 
 SOURCES = ("patients", "counts", "follow_up", "toxicities", "plates")
-LAYOUT_SUFFIX = ".layout.csv"
+ENDINGS: Mapping[str, tuple[str, ...]] = {}
 # What the simulator writes beside the folders: who made the data, what is true of them, planted faults.
 ORIGIN_FILE = "origin.json"
 _BESIDE_THE_FOLDERS = (ORIGIN_FILE, "truth.json", "faults.csv")
 
 
 @dataclass(frozen=True)
-class LandedFile:
-    """A file of one source; for a plate, `layout` is the layout beside it."""
+class Companion:
+    """A file that stands beside another: NAME and one of `endings`, beside NAME.csv."""
 
-    source: str
-    path: Path
-    layout: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """The file as people know it: folder and name."""
-        return f"{self.source}/{self.path.name}"
-
-    def read(self) -> "LandedBytes":
-        """Read the file, and its layout with it. Raises `OSError`."""
-        return LandedBytes(self, self.path.read_bytes(), self.layout.read_bytes() if self.layout else None)
+    role: str
+    endings: tuple[str, ...]
+    words: str
+    is_required: bool = True
 
 
-@dataclass(frozen=True)
-class LandedBytes:
-    """The content of a landed file, known by its hash."""
-
-    file: LandedFile
-    content: bytes
-    layout: bytes | None = None
-
-    @property
-    def name_of_lines(self) -> str:
-        """The file that lines are counted in: a plate's lines are those of its layout."""
-        layout = self.file.layout
-        return self.file.name if layout is None else f"{self.file.source}/{layout.name}"
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the file, counted from the bytes alone; a plate's rows are those of its layout."""
-        return count_records(self.content if self.layout is None else self.layout)
-
-    @property
-    def file_id(self) -> str:
-        """sha256 of the content; for a plate, of the export and its layout together."""
-        digest = hashlib.sha256(self.content)
-        if self.layout is not None:
-            digest.update(b"\x00layout\x00" + self.layout)
-        return digest.hexdigest()
+LAYOUT_SUFFIX = ".layout.csv"
+COMPANIONS: Mapping[str, tuple[Companion, ...]] = {
+    "plates": (
+        Companion("layout", (LAYOUT_SUFFIX,), "a layout"),
+        Companion("exclusions", (".exclusions.csv",), "exclusions", is_required=False),
+    ),
+    "counts": (
+        Companion("person", (".person.csv", ".person.parquet"), "an OMOP PERSON table", is_required=False),
+    ),
+    "redcap": (
+        Companion("dictionary", (".dictionary.csv",), "a data dictionary"),
+        Companion("mapping", (".mapping.toml",), "a mapping file"),
+    ),
+}
+_MAIN_FILE = {
+    "plates": "the instrument's export beside it, NAME.csv",
+    "counts": "the MEASUREMENT table beside it, NAME.csv or NAME.parquet",
+    "redcap": "the project's raw export beside it, NAME.csv",
+}
+# OMOP's own names of the two tables are taken as well.
+_MEASUREMENT, _PERSON = re.compile("measurement", re.IGNORECASE), re.compile("person", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -120,39 +108,73 @@ def _stranger(path: Path) -> tuple[str, str, Finding]:
 def _sort_out(source: str, entries: list[Path]) -> tuple[list[LandedFile], list[tuple[str, str, Finding]]]:
     accepted: list[LandedFile] = []
     refused: list[tuple[str, str, Finding]] = []
+    files = [path for path in entries if path.is_file()]
+    beside = {path: _beside(source, path, files) for path in files}
+    companions = {path for found in beside.values() for path in found.values()}
     for path in entries:
-        finding = _not_a_csv_file(path) or (_unpaired(path) if source == "plates" else None)
+        finding = None if path in companions else _refusal(source, path, beside.get(path, {}))
         if finding:
             refused.append((source, f"{source}/{path.name}", finding))
-        elif source != "plates":
-            accepted.append(LandedFile(source, path))
-        elif not path.name.endswith(LAYOUT_SUFFIX):
-            accepted.append(LandedFile(source, path, layout=path.with_name(path.stem + LAYOUT_SUFFIX)))
+        elif path not in companions:
+            accepted.append(LandedFile(source, path, beside[path]))
     return accepted, refused
 
 
-def _not_a_csv_file(path: Path) -> Finding | None:
-    if path.is_file() and path.suffix.lower() == ".csv":
-        return None
+def _beside(source: str, path: Path, files: list[Path]) -> dict[str, Path]:
+    """Return the companions of a file by role; a companion has none."""
+    if _companion_of(source, path) is not None:
+        return {}
+    found = {}
+    for companion in COMPANIONS.get(source, ()):
+        names = [path.stem + ending for ending in companion.endings]
+        if companion.role == "person" and _MEASUREMENT.search(path.stem):
+            names += [_MEASUREMENT.sub(_as_spelt, path.stem) + ending for ending in (".csv", ".parquet")]
+        partner = next((file for file in files if file.name in names), None)
+        if partner is not None:
+            found[companion.role] = partner
+    return found
+
+
+def _as_spelt(measurement: re.Match[str]) -> str:
+    return "PERSON" if measurement[0].isupper() else "person" if measurement[0].islower() else "Person"
+
+
+def _companion_of(source: str, path: Path) -> Companion | None:
+    for companion in COMPANIONS.get(source, ()):
+        if path.name.endswith(companion.endings):
+            return companion
+        if companion.role == "person" and _PERSON.fullmatch(path.stem):
+            return companion
+    return None
+
+
+def _refusal(source: str, path: Path, beside: Mapping[str, Path]) -> Finding | None:
+    companion = _companion_of(source, path)
+    if companion is not None:
+        return _unpaired(found=f"{companion.words} without its file", expected=_MAIN_FILE[source])
+    endings = ENDINGS.get(source, (".csv",))
+    if not path.is_file() or path.suffix.lower() not in endings:
+        return _not_a_landing_file(path, endings)
+    for needed in COMPANIONS.get(source, ()):
+        if needed.is_required and needed.role not in beside:
+            expected = f"{needed.words} beside it, NAME{needed.endings[0]}"
+            return _unpaired(found=f"a file without {needed.words}", expected=expected)
+    return None
+
+
+def _not_a_landing_file(path: Path, endings: tuple[str, ...]) -> Finding:
+    words = "a CSV file, its name ending in .csv" if endings == (".csv",) else f"a file: {', '.join(endings)}"
     return Finding(
-        rule="entry_is_a_csv_file",
+        rule="entry_is_a_file_of_its_source",
         found="a directory" if path.is_dir() else "a file of another kind",
-        expected="a CSV file, its name ending in .csv",
-        remedy="Put the files themselves here, as CSV",
+        expected=words,
+        remedy="Put the files themselves here",
     )
 
 
-def _unpaired(path: Path) -> Finding | None:
-    if path.name.endswith(LAYOUT_SUFFIX):
-        partner = path.with_name(path.name.removesuffix(LAYOUT_SUFFIX) + ".csv")
-        found, expected = "a layout without its plate", "the instrument's export beside it, NAME.csv"
-    else:
-        partner = path.with_name(path.stem + LAYOUT_SUFFIX)
-        found, expected = "a plate without its layout", "a layout beside it, NAME.layout.csv"
-    if partner.is_file():
-        return None
+def _unpaired(*, found: str, expected: str) -> Finding:
     return Finding(
-        rule="plate_has_its_layout",
+        rule="file_has_its_companions",
         found=found,
         expected=expected,
         remedy="Put the missing file beside it; the next night loads both",

@@ -12,7 +12,7 @@ import polars as pl
 
 from expectations.validation import Validation, validate_rows
 from flows.accounts import Account, Fresh, close_account, quarantine_rows, settle_known
-from flows.landing import LandedFile
+from flows.landed import LandedFile
 from flows.warehouse import Warehouse
 from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame, no_findings
 from transforms.landed_csv import parse_landed_csv
@@ -49,7 +49,7 @@ def load_table(
 
     Raises `OSError` where a file cannot be read, `NadirError` where a row is not accounted for.
     """
-    accounts, fresh = settle_known(warehouse, files)
+    accounts, fresh = settle_known(warehouse, (file.read() for file in files))
     staged = [stage_file(one, table) for one in fresh]
     validation = validate_rows(table.name, _frame_to_validate(warehouse, staged, table), night=night)
     quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]

@@ -13,6 +13,7 @@ import polars as pl
 
 from expectations.validation import Audit, Validation
 from flows.accounts import DERIVED_SOURCE, Account
+from flows.plate_review import PlateReview
 from flows.settings import HomePaths, Settings
 from flows.tracked import LoggedRun, RegisteredPredictor
 from models.predictor import TrainedPredictor
@@ -50,7 +51,8 @@ class Loaded:
     """What a night loaded: accounts of files, what stands in quarantine, verdicts of the rules.
 
     `working` is the working copy; `rows_before` counts the rows of the tables last published; `has_changed`
-    is false where the working copy holds just what is published.
+    is false where the working copy holds just what is published. `former` holds the tables `estimates`,
+    `cytokines`, `cohort`, `nights` and `changes` as they were published last.
     """
 
     working: Path
@@ -59,6 +61,7 @@ class Loaded:
     quarantine: pl.DataFrame
     validations: tuple[Validation, ...]
     rows_before: Mapping[str, int]
+    former: Mapping[str, pl.DataFrame]
     has_changed: bool
 
 
@@ -66,7 +69,8 @@ class Loaded:
 class Derived:
     """The cohort and the courses of the counts; frames of `COHORT`, `MONTHLY_COUNTS`, `COUNT_COURSE`.
 
-    `left_out` (`QUARANTINE`) says of whom the parts contradict each other; `checks` are the rules' verdicts.
+    `cytokines` are those of the warehouse. `left_out` (`QUARANTINE`) says of whom the parts contradict each
+    other; `checks` are the rules' verdicts.
     """
 
     cohort: pl.DataFrame
@@ -74,6 +78,8 @@ class Derived:
     count_course: pl.DataFrame
     cohort_sha256: str
     left_out: pl.DataFrame
+    plates: PlateReview
+    cytokines: pl.DataFrame
     checks: tuple[Validation | Audit, ...]
 
 
@@ -81,11 +87,13 @@ class Derived:
 class Analysed:
     """The night's statistics and predictor; without a predictor, `not_trained` says why.
 
-    `side_by_side` (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone.
+    `side_by_side` (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone. `changes`
+    (`CHANGES`) say what is otherwise than the night before; without one, there are none.
     """
 
     study: StudyResults
     predictor: TrainedPredictor | None
+    changes: pl.DataFrame
     not_trained: str = ""
     side_by_side: pl.DataFrame | None = None
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from flows import outcome, steps
@@ -27,6 +28,8 @@ from flows.stopwatch import Stopwatch
 from flows.warehouse import only_writer
 from transforms.errors import DamagedFileError, WorldError
 
+# An automation can tell somebody.
+DRIFT_EVENT = "nadir.plates.out-of-control"
 RETRY_AFTER_SECONDS = (2, 10, 30)
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -108,7 +111,7 @@ def _run(night: Night, watch: Stopwatch) -> Summary:
         derived = steps.derive(night, loaded)
     log.info("Derived %d patients; every fatal check holds", len(derived.cohort))
     with watch.step("analyse and train"):
-        analysed = steps.analyse(night, derived, origin=loaded.origin)
+        analysed = steps.analyse(night, loaded, derived)
     results = Results(loaded, derived, analysed)
     with watch.step("draw"):
         figures = draw_figures(outcome.describe_night(night, results))
@@ -137,7 +140,7 @@ def _run(night: Night, watch: Stopwatch) -> Summary:
 
 
 def _show(summary: Summary) -> None:
-    """Leave on the run's page in Prefect what its reader asks first."""
+    """Leave on the run's page in Prefect what its reader asks first; drift of plates becomes an event."""
     rows = [{"source": source, **counts} for source, counts in summary["sources"].items()]
     create_table_artifact(
         rows, key="rows-by-source", description="Rows in = loaded + unchanged + quarantined"
@@ -145,6 +148,9 @@ def _show(summary: Summary) -> None:
     create_markdown_artifact(outcome.told_in_markdown(summary), key="night", description=summary["headline"])
     for key, name in (("report", "report"), ("data-docs", "data docs")):
         create_link_artifact(Path(summary["where"][name]).as_uri(), key=key, link_text=name)
+    for drift in summary["plates"]["out_of_control"]:
+        resource = f"nadir.kit-lot.{drift['kit_lot']}.{drift['analyte']}"
+        emit_event(DRIFT_EVENT, resource={"prefect.resource.id": resource}, payload=drift)
     create_link_artifact(
         summary["where"]["analyses"], key="mlflow", link_text="The night's analyses in MLflow"
     )

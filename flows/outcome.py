@@ -14,6 +14,8 @@ from flows.accounts import Account
 from flows.files import write_whole
 from flows.landing import SOURCES
 from flows.night import Night, Recorded, Results, Snapshot
+from flows.night_changes import tell_changes
+from flows.plate_review import PlateReview
 from flows.report.context import LINKS_BESIDE, PredictorReport, ReportContext
 from flows.servers import mlflow_url
 from flows.tracked import Champion
@@ -62,6 +64,8 @@ def describe_night(
         predictor_note=analysed.not_trained,
         notes=tuple(f"{one.file}: {one.note}" for one in loaded.accounts if one.note),
         side_by_side=analysed.side_by_side,
+        plates=derived.plates.report,
+        changes=tell_changes(analysed.changes, night=night.day),
     )
 
 
@@ -123,12 +127,14 @@ def summarise(
         "in_quarantine": len(results.in_quarantine),
         "files_refused": refused["file"].n_unique(),
         "notes": list(context.notes),
+        "changes": list(context.changes),
         "cohort": {
             "patients": len(derived.cohort),
             "asl": derived.cohort["has_asl"].sum(),
             "deaths": derived.cohort["has_died"].sum(),
             "sha256": derived.cohort_sha256,
         },
+        "plates": {"held": derived.plates.report.n_plates, "out_of_control": _out_of_control(derived.plates)},
         "gate": _gate(recorded, context),
         "champion": {"version": champion.version, "since": champion.since} if champion else None,
         "mlflow": {
@@ -139,6 +145,11 @@ def summarise(
         "snapshot_sha256": snapshot.sha256,
         "where": where(night, recorded),
     }
+
+
+def _out_of_control(plates: PlateReview) -> list[dict[str, object]]:
+    columns = ("kit_lot", "analyte", "quantity", "plate_id", "rules_broken")
+    return plates.report.drift.select(columns).to_dicts()
 
 
 def _gate(recorded: Recorded, context: ReportContext) -> dict[str, object]:
@@ -156,6 +167,7 @@ def where(night: Night, recorded: Recorded) -> dict[str, str]:
         "estimates": str(night.folder / "estimates.csv"),
         "report": str(night.folder / "report" / "index.html"),
         "quarantine": str(night.folder / "quarantine.csv"),
+        "changes": str(night.folder / "changes.csv"),
         "data docs": str(night.folder / "data_docs" / "index.html"),
         "summary": str(night.folder / "summary.json"),
         "mlflow": str(night.paths.mlflow),
@@ -183,10 +195,16 @@ def told_in_markdown(summary: Summary) -> str:
         f"In quarantine: {summary['in_quarantine']} findings; files refused: {summary['files_refused']}.",
         f"Predictor: **{gate['verdict']}**. Champion: {serves}.",
         *(f"- {reason}" for reason in gate["reasons"]),
+        *(f"- {change}" for change in summary["changes"]),
+        *(f"- out of control: {_words(one)}" for one in summary["plates"]["out_of_control"]),
         *(f"- note: {note}" for note in summary["notes"]),
         *(f"- {name}: `{place}`" for name, place in summary["where"].items()),
     ]
     return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:])
+
+
+def _words(drift: Mapping[str, str]) -> str:
+    return "{analyte} of kit lot {kit_lot}, {quantity}: {rules_broken}".format(**drift)
 
 
 def write_summary(night: Night, summary: Summary) -> None:

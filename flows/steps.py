@@ -25,6 +25,8 @@ from flows.landing import ORIGIN_FILE, list_landing
 from flows.load_plates import load_plates
 from flows.load_tables import load_table
 from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
+from flows.night_changes import with_changes
+from flows.plate_review import review_plates
 from flows.reconstruction import read_published, write_reconstructed_landing
 from flows.report.context import ReportContext
 from flows.report.figures import ReportFigure
@@ -40,9 +42,10 @@ from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError, UsageError
 from transforms.origin import LANDED, RECONSTRUCTED
 from transforms.published import agreement_estimates, compare_with_published, estimates_csv
-from transforms.schemas import COHORT, LANDED_TABLES, NIGHTS, QUARANTINE
+from transforms.schemas import COHORT, CYTOKINES, LANDED_TABLES, NIGHTS, QUARANTINE
 
 Figures = Mapping[str, ReportFigure]
+COMPARED_WITH = ("estimates", "cytokines", "cohort", "nights", "changes")
 
 
 def ensure_landing(night: Night) -> None:
@@ -63,6 +66,7 @@ def load_landing(night: Night) -> Loaded:
     working = copy_of_published(night.paths.current, night.name)
     with Warehouse(working) as warehouse:
         rows_before = {table.name: warehouse.n_rows(table.name) for table in LANDED_TABLES}
+        former = {name: warehouse.read(name) for name in COMPARED_WITH}
         warehouse.begin()
         sources = [
             load_table(warehouse, listing.of(table.name), table=table, night=night.day)
@@ -82,6 +86,7 @@ def load_landing(night: Night) -> Loaded:
             quarantine=quarantine,
             validations=tuple(one for source in sources for one in source.validations),
             rows_before=rows_before,
+            former=former,
             has_changed=warehouse.has_changed,
         )
 
@@ -109,6 +114,7 @@ def derive(night: Night, loaded: Loaded) -> Derived:
         tables = {table.name: warehouse.read(table.name) for table in LANDED_TABLES}
         cytokines = warehouse.read("cytokines")
         files = warehouse.read("loads").select("file_id", "file").unique("file_id")
+        plates = review_plates(warehouse, night=night.day)
     course = derive_count_course(tables["counts"], tables["patients"])
     monthly = derive_monthly_counts(course)
     cohort = derive_cohort(
@@ -125,6 +131,8 @@ def derive(night: Night, loaded: Loaded) -> Derived:
         count_course=course,
         cohort_sha256=frame_sha256(whole, COHORT.key),
         left_out=_cohort_findings(validation.failed, files, night),
+        plates=plates,
+        cytokines=cytokines.select(CYTOKINES.column_names),
         checks=(validation, *audits),
     )
 
@@ -158,14 +166,15 @@ def _cohort_findings(failed: pl.DataFrame, files: pl.DataFrame, night: Night) ->
     )
 
 
-def analyse(night: Night, derived: Derived, *, origin: str) -> Analysed:
+def analyse(night: Night, loaded: Loaded, derived: Derived) -> Analysed:
     """Run the study's analyses and train the predictor; what cannot be estimated says why.
 
-    On the reconstructed cohort the study's printed numbers are set beside ours.
+    On the reconstructed cohort the study's printed numbers are set beside ours. What is otherwise than the
+    night before is told.
     """
     study = estimate_study(derived.cohort, derived.monthly_counts)
     estimates, side_by_side = study.estimates, None
-    if origin == RECONSTRUCTED:
+    if loaded.origin == RECONSTRUCTED:
         side_by_side = compare_with_published(estimates, read_published())
         estimates = pl.concat([estimates, agreement_estimates(side_by_side)])
     study = replace(study, estimates=estimates)
@@ -173,7 +182,9 @@ def analyse(night: Night, derived: Derived, *, origin: str) -> Analysed:
         trained, reason = train_predictor(derived.cohort, seed=night.settings.seed), ""
     except NotEstimableError as error:
         trained, reason = None, str(error)
-    return Analysed(study, trained, not_trained=reason, side_by_side=side_by_side)
+    tonight = {"estimates": estimates, "cytokines": derived.cytokines, "cohort": derived.cohort}
+    changes = with_changes(loaded.former, tonight, night=night.day)
+    return Analysed(study, trained, changes, not_trained=reason, side_by_side=side_by_side)
 
 
 def finish_warehouse(night: Night, results: Results) -> Snapshot:
@@ -188,6 +199,9 @@ def finish_warehouse(night: Night, results: Results) -> Snapshot:
         warehouse.replace_all("monthly_counts", derived.monthly_counts)
         warehouse.replace_all("count_course", derived.count_course)
         warehouse.replace_all("estimates", results.analysed.study.estimates)
+        warehouse.replace_all("guide_sets", derived.plates.guide_sets)
+        warehouse.replace_all("control_chart", derived.plates.chart)
+        warehouse.replace_all("changes", results.analysed.changes)
         record_derived_findings(warehouse, derived.left_out, night.day)
         warehouse.replace_all("nights", _nights_with(night, results, warehouse.read("nights")))
         warehouse.commit()
@@ -281,6 +295,8 @@ def write_pages(night: Night, *, results: Results, context: ReportContext, figur
     if context.side_by_side is not None:
         write_whole(night.folder / "published_vs_ours.csv", context.side_by_side.write_csv())
     write_quarantine(night, results.in_quarantine)
+    of_night = results.analysed.changes.filter(pl.col("night") == night.day)
+    write_whole(night.folder / "changes.csv", of_night.write_csv())
     checks = [*results.loaded.validations, *results.derived.checks]
     write_data_docs(checks, night.folder / "data_docs")
     write_report(context, figures, night.folder / "report")

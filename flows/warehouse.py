@@ -20,8 +20,11 @@ import polars as pl
 
 from transforms.errors import DamagedFileError, WorldError
 from transforms.schemas import (
+    CHANGES,
+    CONTROL_CHART,
     DERIVED_TABLES,
     ESTIMATES,
+    GUIDE_SETS,
     LANDED_TABLES,
     LOADS,
     NIGHTS,
@@ -58,7 +61,18 @@ HISTORY_TABLES = (
 )
 ALL_TABLES = {
     table.name: table
-    for table in (*LOADED_TABLES, *HISTORY_TABLES, *DERIVED_TABLES, ESTIMATES, QUARANTINE, LOADS, NIGHTS)
+    for table in (
+        *LOADED_TABLES,
+        *HISTORY_TABLES,
+        *DERIVED_TABLES,
+        GUIDE_SETS,
+        CONTROL_CHART,
+        CHANGES,
+        ESTIMATES,
+        QUARANTINE,
+        LOADS,
+        NIGHTS,
+    )
 }
 
 
@@ -151,8 +165,11 @@ class Warehouse:
 
     def _create_tables(self) -> None:
         for table in ALL_TABLES.values():
-            columns = ", ".join(f'"{c.name}" {_TYPES[type(c.dtype)]}' for c in table.columns)
-            self._connection.execute(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns})')
+            columns = [f'"{c.name}" {_TYPES[type(c.dtype)]}' for c in table.columns]
+            self._connection.execute(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({", ".join(columns)})')
+            # A warehouse that an older version published has fewer columns; what they would hold stays empty.
+            for column in columns:
+                self._connection.execute(f'ALTER TABLE "{table.name}" ADD COLUMN IF NOT EXISTS {column}')
 
     def _insert(self, name: str, frame: pl.DataFrame) -> None:
         columns = ", ".join(f'"{column}"' for column in frame.columns)

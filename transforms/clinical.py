@@ -6,7 +6,7 @@ Definitions follow the study (CTCAE v4.0; survival from the start of RT). Called
 
 import polars as pl
 
-from transforms.schemas import COHORT, COUNT_COURSE, MONTHLY_COUNTS, PATIENT_KEY
+from transforms.schemas import COHORT, COUNT_COURSE, MONTHLY_COUNTS, PATIENT_KEY, TIMEPOINTS
 
 DAYS_PER_MONTH = 365.25 / 12
 LOWER_LIMIT_OF_NORMAL_CELLS_PER_UL = 1000.0
@@ -14,6 +14,8 @@ ASL_BELOW_CELLS_PER_UL = 200.0
 RECOVERED_ABOVE_CELLS_PER_UL = 1000.0
 IL7_HIGH_ABOVE_PG_ML = 2.495
 RECOVERY_MONTH = 2
+
+_IL7_COLUMNS = {"pg_ml": "concentration_pg_ml", "range": "range", "limit_pg_ml": "limit_pg_ml"}
 
 
 def ctcae_grade(tlc_cells_per_ul: pl.Expr) -> pl.Expr:
@@ -145,21 +147,30 @@ def _nadirs(course: pl.DataFrame) -> pl.DataFrame:
 
 
 def _il7(cytokines: pl.DataFrame) -> pl.DataFrame:
-    at = pl.col("concentration_pg_ml").filter
-    return (
-        cytokines.filter(pl.col("analyte") == "IL-7")
-        .group_by(PATIENT_KEY)
-        .agg(
-            pre_rt_il7_pg_ml=at(pl.col("timepoint") == "pre_rt").first(),
-            post_rt_il7_pg_ml=at(pl.col("timepoint") == "post_rt").first(),
-        )
-    )
+    """Number, range and limit at each timepoint: a value beyond a limit has no number, only its limit."""
+    measures = {
+        f"{timepoint}_il7_{name}": pl.col(column).filter(pl.col("timepoint") == timepoint).first()
+        for timepoint in TIMEPOINTS
+        for name, column in _IL7_COLUMNS.items()
+    }
+    return cytokines.filter(pl.col("analyte") == "IL-7").group_by(PATIENT_KEY).agg(**measures)
 
 
 def _il7_group() -> pl.Expr:
-    il7 = pl.col("pre_rt_il7_pg_ml")
-    low_or_high = pl.when(il7 > IL7_HIGH_ABOVE_PG_ML).then(pl.lit("il7_high")).otherwise(pl.lit("il7_low"))
-    return pl.when(il7.is_not_null()).then(low_or_high)
+    """Low or high where the number tells, or the limit: below 2.0 is low, below 3.0 may be either."""
+    il7, limit, lies = (pl.col(f"pre_rt_il7_{name}") for name in ("pg_ml", "limit_pg_ml", "range"))
+    is_known_low = (lies == "below") & (limit <= IL7_HIGH_ABOVE_PG_ML)
+    is_known_high = (lies == "above") & (limit >= IL7_HIGH_ABOVE_PG_ML)
+    return (
+        pl.when(il7 > IL7_HIGH_ABOVE_PG_ML)
+        .then(pl.lit("il7_high"))
+        .when(il7.is_not_null())
+        .then(pl.lit("il7_low"))
+        .when(is_known_low)
+        .then(pl.lit("il7_low"))
+        .when(is_known_high)
+        .then(pl.lit("il7_high"))
+    )
 
 
 def _survival() -> dict[str, pl.Expr]:

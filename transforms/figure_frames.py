@@ -1,6 +1,6 @@
 """What the report's figures are drawn from: the cohort summed up, so that no figure grows with the patients.
 
-Here: counts, means and shares by group. Not here: tests and models (`models`) or drawing (`flows.figures`).
+Here: counts, means and shares by group. Not here: tests and models (`models`) or drawing (`flows.drawing`).
 Called by `flows.report.figures`.
 """
 

@@ -66,7 +66,7 @@ def parse_landed_csv(data: bytes, table: Table) -> ParsedFile:
     header = _header(records, table)
     whole, ragged = _split_ragged(records, n_fields=len(header))
     raw = _raw_frame(whole, header, table)
-    rows, mistyped = _typed(raw, table)
+    rows, mistyped = type_rows(raw, table)
     return ParsedFile(
         rows=rows,
         rejected=pl.concat([findings_frame(ragged), mistyped]),
@@ -207,8 +207,11 @@ def _raw_frame(whole: list[tuple[int, list[str]]], header: list[str], table: Tab
     )
 
 
-def _typed(raw: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split into typed rows and findings on the cells that are not of their column's type."""
+def type_rows(raw: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows whose cells are all of their column's type, and findings on the others.
+
+    raw: the table's landed columns as text, and `line`.
+    """
     typed = raw.with_columns(_cast(column).alias(column.name) for column in table.landed_columns)
     broken = {
         column.name: raw[column.name].is_not_null() & typed[column.name].is_null()

@@ -103,7 +103,7 @@ def compare_il7_groups(estimates: pl.DataFrame) -> pl.DataFrame:
     for variable in _in_label_order(analysis.variables("il7_low")):
         first, *levels = _characteristic(analysis, variable, columns=IL7_GROUPS, write=_mean_and_sd)
         test = analysis.find(IL7_CONTRAST, variable, "p")
-        rows += [{**first, "p": _p_text(test), "note": _why_missing(test)}]
+        rows += [{**first, "p": _p_text(test), "note": why_missing(test)}]
         rows += [{**level, "p": ""} for level in levels]
     return _frame(rows, ("characteristic", "is_level", *IL7_GROUPS, "p", "note"))
 
@@ -226,8 +226,8 @@ def _ratio_text(analysis: Analysis, model: str, variable: str) -> str:
 
 
 def _model_notes(found: Mapping[str, Estimate], set_aside: Estimate) -> str:
-    reasons = {model: _why_missing(found[model]) for model in MODELS}
-    reasons["multivariate"] = reasons["multivariate"] or _why_missing(set_aside)
+    reasons = {model: why_missing(found[model]) for model in MODELS}
+    reasons["multivariate"] = reasons["multivariate"] or why_missing(set_aside)
     notes = [f"{model.capitalize()}: {reason}" for model, reason in reasons.items() if reason]
     if "ordinal" in (found["multivariate"].definition or ""):
         notes.append("Multivariate: stage as an ordinal number (II, III, IV), for one stage more")
@@ -239,7 +239,7 @@ def describe_multivariate(estimates: pl.DataFrame, analysis_name: str) -> str:
     analysis = Analysis(estimates, analysis_name)
     kept = analysis.find("multivariate", "model", "n_retained")
     if kept.value is None:
-        return f"No multivariate model: {_why_missing(kept) or 'it was not estimated'}."
+        return f"No multivariate model: {why_missing(kept) or 'it was not estimated'}."
     n, events, left_out, candidates = (
         write_number(analysis.value("multivariate", "model", name), 0)
         for name in ("n", "events", "n_left_out", "n_candidates")
@@ -274,7 +274,7 @@ def list_survival(estimates: pl.DataFrame, endpoint: str) -> pl.DataFrame:
             ),
             "rate_24m": _curve_text(analysis, group, endpoint, statistic="rate_24m"),
         }
-        rows.append({"group": group_of(group), **counts, **texts, "note": _why_missing(rate)})
+        rows.append({"group": group_of(group), **counts, **texts, "note": why_missing(rate)})
     return _frame(rows, ("group", "n", "events", "median", "rate_24m", "note"))
 
 
@@ -290,7 +290,7 @@ def list_log_rank(estimates: pl.DataFrame, endpoint: str) -> pl.DataFrame:
     analysis = Analysis(estimates, f"logrank_{endpoint}")
     tests = {group: analysis.find(group, endpoint, "p") for group in analysis.groups()}
     rows = [
-        {"contrast": group_of(group), "n": _n_text(test), "p": _p_text(test), "note": _why_missing(test)}
+        {"contrast": group_of(group), "n": _n_text(test), "p": _p_text(test), "note": why_missing(test)}
         for group, test in tests.items()
     ]
     return _frame(rows, ("contrast", "n", "p", "note"))
@@ -310,7 +310,7 @@ def list_months(estimates: pl.DataFrame) -> pl.DataFrame:
                 "mean": _mean_and_sd(analysis, group, variable),
                 "percent_of_baseline": NOTHING if not share.is_made else _percent_text(share.value),
                 "p": NOTHING if not test.is_made else write_p(test.value),
-                "note": _why_missing(test),
+                "note": why_missing(test),
             }
         )
     return _frame(rows, ("month", "n", "mean", "percent_of_baseline", "p", "note"))
@@ -323,11 +323,11 @@ def compare_il7_by_asl(estimates: pl.DataFrame) -> pl.DataFrame:
     for variable in analysis.variables("asl"):
         cells = {group: _mean_and_sd(analysis, group, variable) for group in ASL_GROUPS}
         test = analysis.find("asl_vs_no_asl", variable, "p")
-        rows.append({"measure": label_of(variable), **cells, "p": _p_text(test), "note": _why_missing(test)})
+        rows.append({"measure": label_of(variable), **cells, "p": _p_text(test), "note": why_missing(test)})
     tests = {group: paired.find(group, "pre_vs_post_rt_il7", "p") for group in ASL_GROUPS}
     if any(test.is_made for test in tests.values()):
         cells = {group: _p_text(test) for group, test in tests.items()}
-        notes = " ".join(_distinct(_why_missing(test) for test in tests.values())).strip()
+        notes = " ".join(_distinct(why_missing(test) for test in tests.values())).strip()
         rows.append({"measure": "p, after against before RT", **cells, "p": "", "note": notes})
     return _frame(rows, ("measure", *ASL_GROUPS, "p", "note"))
 
@@ -340,8 +340,8 @@ def _p_text(test: Estimate) -> str:
     return write_p(test.value) if test.is_made else NOTHING
 
 
-def _why_missing(estimate: Estimate) -> str:
-    """The reason why an estimate is null; nothing where it has a value or was never asked for."""
+def why_missing(estimate: Estimate) -> str:
+    """Return why an estimate is null; nothing where it has a value or was never asked for."""
     if estimate.value is not None or not estimate.is_made:
         return ""
     return (estimate.definition or "no reason was given").removeprefix("Not estimated: ")

@@ -20,6 +20,7 @@ LINKS_BESIDE = MappingProxyType(
     {
         "Every number of the night (estimates.csv)": "../estimates.csv",
         "What was checked (Data Docs)": "../data_docs/index.html",
+        "What changed since the night before (changes.csv)": "../changes.csv",
         "The night in short (summary.json)": "../summary.json",
     }
 )
@@ -46,6 +47,25 @@ class PredictorReport:
 
 
 @dataclass(frozen=True)
+class PlateReport:
+    """The cytokine plates that the warehouse holds; no well, sample or patient is named.
+
+    `rules`, `curves`, `ranges`: as `transforms.plates.overview` makes them. `exclusions`: as in
+    `transforms.schemas`. `drift`, `course`: as `transforms.plates.control_chart` makes them; `course` is of
+    one analyte and one kit lot, whose names are `course_of`.
+    """
+
+    n_plates: int
+    rules: pl.DataFrame
+    curves: pl.DataFrame
+    ranges: pl.DataFrame
+    exclusions: pl.DataFrame
+    drift: pl.DataFrame
+    course: pl.DataFrame
+    course_of: str = ""
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """A night, ready to be shown.
 
@@ -54,7 +74,8 @@ class ReportContext:
     unchanged, quarantined. `quarantine`: as `transforms.quarantine_tables.summarise_quarantine` makes it.
     `timings`: seconds by step, in order. `links`: words and address. Without a `predictor`, its note says
     why. `notes` are of files that loaded and deserve a look. `side_by_side`
-    (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone.
+    (`transforms.published.SIDE_BY_SIDE`) is there on the reconstructed cohort alone. `changes` say what the
+    night found otherwise than the night before it.
     """
 
     night: date
@@ -73,6 +94,8 @@ class ReportContext:
     predictor: PredictorReport | None = None
     notes: tuple[str, ...] = ()
     side_by_side: pl.DataFrame | None = None
+    plates: PlateReport | None = None
+    changes: tuple[str, ...] = ()
     predictor_note: str = "The predictor was not trained tonight."
 
     @property

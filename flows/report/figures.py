@@ -1,6 +1,6 @@
 """The report's figures: which are drawn from the night, their captions, and what they show in words.
 
-Here: choice and wording. Not here: drawing (`flows.figures`), summing up (`transforms.figure_frames`).
+Here: choice and wording. Not here: drawing (`flows.drawing`), summing up (`transforms.figure_frames`).
 Called by `flows.report.page`; the same SVG files can go into MLflow.
 """
 
@@ -9,19 +9,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from flows.figures import (
-    Heading,
-    MarkedPoint,
-    draw_calibration,
-    draw_forest,
-    draw_histogram,
-    draw_mean_counts,
-    draw_pairs,
-    draw_reason,
-    draw_roc,
-    draw_shares,
-    draw_survival,
-)
+from flows.drawing.control_chart import draw_control_chart
+from flows.drawing.courses import draw_mean_counts, draw_survival
+from flows.drawing.distributions import draw_histogram, draw_pairs, draw_shares
+from flows.drawing.heading import Heading
+from flows.drawing.models import MarkedPoint, draw_calibration, draw_forest, draw_roc
+from flows.drawing.reason import draw_reason
 from flows.report.context import PredictorReport, ReportContext
 from transforms.figure_frames import (
     bin_by_group,
@@ -62,6 +55,7 @@ def draw_figures(context: ReportContext) -> dict[str, ReportFigure]:
         _il7_roc,
         _il7_pairs,
         _il7_shares,
+        _control_chart,
         _predictor_roc,
         _predictor_calibration,
     )
@@ -302,6 +296,22 @@ def _il7_shares(context: ReportContext) -> ReportFigure:
     )
 
 
+def _control_chart(context: ReportContext) -> ReportFigure:
+    plates = context.plates
+    heading = Heading("Controls and curves over plates", context.stamp)
+    if plates is None:
+        return _reason("control_chart", heading, "There is no plate yet.")
+    of = plates.course_of or "no kit lot"
+    n_out = plates.course.filter(verdict="out of control")["plate_id"].n_unique()
+    return ReportFigure(
+        "control_chart",
+        draw_control_chart(plates.course, heading=heading),
+        alt=f"Levey-Jennings charts of {of}: {n_out:,} plates out of control.",
+        caption=f"Of {of}: SD from the mean of the lot's guide set, on log10. Lines at 0, ±2 and ±3 SD; "
+        "squares are out of control by Westgard's rules.",
+    )
+
+
 def _predictor_roc(context: ReportContext) -> ReportFigure:
     heading = Heading("The predictor's ROC curve", context.stamp)
     if context.predictor is None:
@@ -340,5 +350,8 @@ def _bin_predictions(predictor: PredictorReport) -> pl.DataFrame:
 
 
 def _no_predictor(context: ReportContext, name: str, heading: Heading) -> ReportFigure:
-    note = context.predictor_note
+    return _reason(name, heading, context.predictor_note)
+
+
+def _reason(name: str, heading: Heading, note: str) -> ReportFigure:
     return ReportFigure(name, draw_reason(heading, note), alt=f"Empty: {note}", caption="")

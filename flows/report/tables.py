@@ -5,13 +5,18 @@ Here: layout for a reader. Not here: the numbers' texts (`transforms.tables`), H
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from string import ascii_lowercase
+from collections.abc import Mapping
 
 import polars as pl
 
 from flows.report.context import PredictorReport, ReportContext
+from flows.report.layout import Column, Table, lay_out
+from flows.report.plate_tables import lay_out_plate_tables
+from transforms.censoring_table import (
+    describe_il7_censoring,
+    list_censoring_rules,
+    read_il7_sensitivity,
+)
 from transforms.quarantine_tables import count_by_rule, list_refused_files
 from transforms.tables import (
     compare_il7_by_asl,
@@ -40,40 +45,6 @@ SOURCES = {
 }
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: its name in the rows, the words over it and over its group of columns."""
-
-    name: str
-    words: str
-    group: str = ""
-    is_text: bool = False
-    may_break: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the page: rows are texts by column, `marker` a footnote's letter, `is_level` an indent."""
-
-    name: str
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[Mapping[str, object], ...]
-    notes: tuple[tuple[str, str], ...] = ()
-    below: str = ""
-
-    @property
-    def groups(self) -> tuple[tuple[str, int], ...]:
-        """Words over groups of columns with the columns each spans, in order; empty words for none."""
-        spans: list[tuple[str, int]] = []
-        for column in self.columns:
-            if spans and column.group and spans[-1][0] == column.group:
-                spans[-1] = (column.group, spans[-1][1] + 1)
-            else:
-                spans.append((column.group, 1))
-        return tuple(spans)
-
-
 def lay_out_tables(context: ReportContext) -> dict[str, Table]:
     """Return every table of the report, by name."""
     tables = (
@@ -89,6 +60,8 @@ def lay_out_tables(context: ReportContext) -> dict[str, Table]:
         _models(context.estimates, "logit_asl", caption="ASL: logistic regression", ratio="OR"),
         _il7_by_asl(context.estimates),
         _il7_groups(context.estimates),
+        _il7_sensitivity(context.estimates),
+        *(lay_out_plate_tables(context.plates) if context.plates else ()),
         *(_predictor_tables(context.predictor) if context.predictor else ()),
         _timings(context.timings),
     )
@@ -111,26 +84,7 @@ def lay_out_side_by_side(side_by_side: pl.DataFrame, name: str, *, caption: str)
         Column("ours_printed", "Ours"),
         Column("equal", "Equal", is_text=True),
     )
-    return _lay_out(name, rows, caption=caption, columns=columns)
-
-
-def _lay_out(
-    name: str, rows: pl.DataFrame, *, caption: str, columns: Sequence[Column], below: str = ""
-) -> Table:
-    """Give each distinct note of the rows a letter, and its rows the letter as a marker."""
-    texts = [str(row.get("note") or "") for row in rows.iter_rows(named=True)]
-    notes = {text: _letter(i) for i, text in enumerate(dict.fromkeys(text for text in texts if text))}
-    marked = [
-        {"is_level": False, **row, "marker": notes.get(text, "")}
-        for row, text in zip(rows.iter_rows(named=True), texts, strict=True)
-    ]
-    letters = tuple((letter, text) for text, letter in notes.items())
-    return Table(name, caption, tuple(columns), tuple(marked), letters, below)
-
-
-def _letter(place: int) -> str:
-    rounds, letter = divmod(place, len(ascii_lowercase))
-    return ascii_lowercase[letter] * (rounds + 1)
+    return lay_out(name, rows, caption=caption, columns=columns)
 
 
 def _sources(sources: pl.DataFrame) -> Table:
@@ -153,7 +107,7 @@ def _sources(sources: pl.DataFrame) -> Table:
         Column("files", "Files"),
     )
     below = "Rows in = loaded + in quarantine + unchanged; the night stops where they do not add up."
-    return _lay_out("sources", rows, caption="Rows by source", columns=columns, below=below)
+    return lay_out("sources", rows, caption="Rows by source", columns=columns, below=below)
 
 
 def _rules(quarantine: pl.DataFrame) -> Table:
@@ -171,7 +125,7 @@ def _rules(quarantine: pl.DataFrame) -> Table:
         Column("remedy", "What to do", is_text=True),
     )
     below = "A row that breaks two rules is counted with each. Lines are in the warehouse's quarantine table."
-    return _lay_out("rules", rows, caption="Rows in quarantine, by rule", columns=columns, below=below)
+    return lay_out("rules", rows, caption="Rows in quarantine, by rule", columns=columns, below=below)
 
 
 def _refused_files(quarantine: pl.DataFrame) -> Table:
@@ -185,12 +139,12 @@ def _refused_files(quarantine: pl.DataFrame) -> Table:
         Column("expected", "Expected", is_text=True),
         Column("remedy", "What to do", is_text=True),
     )
-    return _lay_out("refused_files", rows, caption="Files refused as a whole", columns=columns)
+    return lay_out("refused_files", rows, caption="Files refused as a whole", columns=columns)
 
 
 def _patients(estimates: pl.DataFrame) -> Table:
     columns = (Column("characteristic", "Characteristic", is_text=True), Column("all", "All patients"))
-    return _lay_out(
+    return lay_out(
         "patients",
         describe_patients(estimates),
         caption="Patients: n (%) or median (range)",
@@ -208,7 +162,7 @@ def _months(estimates: pl.DataFrame) -> Table:
         Column("p", "p, Bonferroni"),
     )
     below = "Paired t tests against month 0, times 6."
-    return _lay_out(
+    return lay_out(
         "months", list_months(estimates), caption="Lymphocytes by month", columns=columns, below=below
     )
 
@@ -222,7 +176,7 @@ def _survival(estimates: pl.DataFrame, endpoint: str, *, words: str) -> Table:
         Column("rate_24m", "At 24 months, % (95% CI)"),
     )
     rows = list_survival(estimates, endpoint)
-    return _lay_out(f"survival_{endpoint}", rows, caption=f"{words}: Kaplan-Meier", columns=columns)
+    return lay_out(f"survival_{endpoint}", rows, caption=f"{words}: Kaplan-Meier", columns=columns)
 
 
 def _log_rank(estimates: pl.DataFrame) -> Table:
@@ -236,7 +190,7 @@ def _log_rank(estimates: pl.DataFrame) -> Table:
         Column("n", "Events of patients"),
         Column("p", "p"),
     )
-    return _lay_out("log_rank", rows, caption="Log-rank tests", columns=columns)
+    return lay_out("log_rank", rows, caption="Log-rank tests", columns=columns)
 
 
 def _models(estimates: pl.DataFrame, analysis: str, *, caption: str, ratio: str) -> Table:
@@ -249,7 +203,7 @@ def _models(estimates: pl.DataFrame, analysis: str, *, caption: str, ratio: str)
         Column("n", "Events of patients"),
     )
     below = describe_multivariate(estimates, analysis)
-    return _lay_out(
+    return lay_out(
         analysis, compare_models(estimates, analysis), caption=caption, columns=columns, below=below
     )
 
@@ -262,7 +216,8 @@ def _il7_by_asl(estimates: pl.DataFrame) -> Table:
         Column("p", "p, ASL against no ASL"),
     )
     caption = "IL-7 by ASL: mean ± SD"
-    return _lay_out("il7_by_asl", compare_il7_by_asl(estimates), caption=caption, columns=columns)
+    below = describe_il7_censoring(estimates)
+    return lay_out("il7_by_asl", compare_il7_by_asl(estimates), caption=caption, columns=columns, below=below)
 
 
 def _il7_groups(estimates: pl.DataFrame) -> Table:
@@ -273,7 +228,29 @@ def _il7_groups(estimates: pl.DataFrame) -> Table:
         Column("p", "p"),
     )
     caption = "Patients by IL-7 before RT: n (%) or mean ± SD"
-    return _lay_out("il7_groups", compare_il7_groups(estimates), caption=caption, columns=columns)
+    return lay_out("il7_groups", compare_il7_groups(estimates), caption=caption, columns=columns)
+
+
+def _il7_sensitivity(estimates: pl.DataFrame) -> Table:
+    columns = (
+        Column("rule", "A value below its limit counts as", is_text=True),
+        Column("n", "n"),
+        Column("events", "With ASL"),
+        Column("odds_ratio", "OR per pg/mL (95% CI)"),
+        Column("p", "p"),
+    )
+    told = (
+        describe_il7_censoring(estimates),
+        "A value above its limit counts as the limit.",
+        read_il7_sensitivity(estimates),
+    )
+    return lay_out(
+        "il7_sensitivity",
+        list_censoring_rules(estimates),
+        caption="ASL by IL-7 before RT, under each rule for censored values",
+        columns=columns,
+        below=" ".join(sentence for sentence in told if sentence),
+    )
 
 
 def _predictor_tables(predictor: PredictorReport) -> tuple[Table, ...]:
@@ -306,7 +283,7 @@ def _performance(predictor: PredictorReport) -> Table:
         f"{found.n:,} patients, {found.n_events:,} with ASL; {predictor.n_left_out:,} left out, outcome "
         "unknown. The interval is about a fifth too narrow, since it takes the held-out predictions as given."
     )
-    return _lay_out("performance", rows, caption="How well it predicts", columns=columns, below=below)
+    return lay_out("performance", rows, caption="How well it predicts", columns=columns, below=below)
 
 
 def _gates(predictor: PredictorReport) -> Table:
@@ -328,7 +305,7 @@ def _gates(predictor: PredictorReport) -> Table:
         Column("required", "Required", is_text=True),
         Column("state", "Gate is", is_text=True),
     )
-    return _lay_out("gates", rows, caption="What decides whether it serves", columns=columns)
+    return lay_out("gates", rows, caption="What decides whether it serves", columns=columns)
 
 
 def _inputs(predictor: PredictorReport) -> Table:
@@ -348,7 +325,7 @@ def _inputs(predictor: PredictorReport) -> Table:
         Column("n_unknown", "Patients without it"),
     )
     below = "Shrunken by the model's penalty and given together: no effects, and no intervals."
-    return _lay_out("inputs", rows, caption="What it looks at", columns=columns, below=below)
+    return lay_out("inputs", rows, caption="What it looks at", columns=columns, below=below)
 
 
 def _timings(timings: Mapping[str, float]) -> Table:
@@ -362,4 +339,4 @@ def _timings(timings: Mapping[str, float]) -> Table:
         orient="row",
     )
     columns = (Column("step", "Step", is_text=True), Column("seconds", "Took"), Column("share", "Share"))
-    return _lay_out("timings", rows, caption="How long each step took", columns=columns)
+    return lay_out("timings", rows, caption="How long each step took", columns=columns)

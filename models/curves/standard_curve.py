@@ -1,92 +1,51 @@
-"""Five-parameter standard curves by the instrument's rule, and the concentrations that they give.
+"""Standard curves by the instrument's rule, and the concentrations that they give.
 
-Here: the fit, for all analytes of any number of plates at once, and its inverse. Not here: net medians, units
-and replicates (`transforms.plates.wells`). Called by the night, by `nadir plate` and, for what an instrument
-would have printed, by the simulator.
+Here: wells in, curves and concentrations out, for all analytes of any number of plates at once. Not here: net
+medians, units and replicates (`transforms.plates.wells`), the numbers behind (the modules beside this one).
+Called by `models.curves.measured_plates` and, for what an instrument would have printed, by the simulator.
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from models.curves.descent import Levels
+from models.curves.fit import CURVES_AT_ONCE, fit_curves, levels_of, padded
+from models.curves.logistic import COEFFICIENTS, Floats, inverse
+from models.curves.quantification import limits_of_quantification
+from models.curves.uncertainty import Scatter, interval, scatter_of
 from transforms import schemas
-from transforms.plates.wells import FEWEST_BEADS, tidy_wells
+from transforms.plates.replicates import FEWEST_BEADS
+from transforms.plates.wells import tidy_wells
 from transforms.plates.xponent import parse_xponent, standard_analyte_name
 from transforms.plates.xponent_export import ExportCurve, ExportPlate, write_xponent
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Rows = NDArray[np.intp]
-Limits = tuple[Floats, Floats]
-
 FIVE_PARAMETERS = "five-parameter logistic, weights 1/y^2"
-FEWEST_LEVELS = 5
+FOUR_PARAMETERS = "four-parameter logistic, weights 1/y^2"
+# A curve of p parameters through fewer than p levels is not one curve but many. With p levels it is one; the
+# instrument fits it too, and the replicates still tell the scatter.
+FEWEST_LEVELS, FEWEST_LEVELS_OF_FOUR = 5, 4
 
 _KEY = ["plate_id", "analyte"]
-_COEFFICIENTS = ["a", "b", "c", "d", "f"]
 _IS_FITTED = (
-    (pl.col("kind") == "standard") & pl.col("expected_pg_ml").is_not_null() & pl.col("net_mfi").is_not_null()
+    (pl.col("kind") == "standard")
+    & pl.col("expected_pg_ml").is_not_null()
+    & pl.col("net_mfi").is_not_null()
+    & ~pl.col("is_excluded").fill_null(value=False)
 )
+_SIGNAL, _WEIGHT = pl.col("net_mfi"), pl.col("weight")
+# The instrument's rule. A signal that is 0 but for the rounding of the background's mean is 0.
+_INSTRUMENTS_WEIGHT = pl.when(_SIGNAL.abs() < 1e-9).then(1.0).otherwise(1 / _SIGNAL**2)
+_EXACT_ENOUGH = 1e-12
 _FIT_FRAME = pl.Schema(
     {
         **dict.fromkeys(_KEY, pl.String()),
-        **dict.fromkeys([*_COEFFICIENTS, "r_squared"], pl.Float64()),
-        **dict.fromkeys(["is_flat", "rises", "is_at_limit"], pl.Boolean()),
+        "model": pl.String(),
+        **dict.fromkeys([*COEFFICIENTS, "r_squared"], pl.Float64()),
+        **dict.fromkeys(["is_flat", "rises", "is_extreme"], pl.Boolean()),
     }
 )
-
-_STARTING_SLOPES = np.log([0.6, 1.0, 1.6, 3.0])
-_STARTING_ASYMMETRIES = np.log([0.2, 0.5, 1.0, 2.5, 15.0])
-_N_STARTING_SCALES = 5
-# The optimum of some curves lies at infinity. Beyond these limits a curve no longer changes by what a plate
-# can show; on such a curve the instrument stopped at an asymmetry of 144.
-_LARGEST_SLOPE = 50.0
-_LARGEST_ASYMMETRY = 150.0
-_SCALE_REACH = 1e4
-_MOST_STEPS = 300
-_LEAST_DAMPING, _MOST_DAMPING = 1e-10, 1e12
-_PROBE = 0.1
-_RIDGE = 1e-9
-_FLAT = 1e-7
-_FLAT_ENOUGH = 1e-4
-_EXACT, _EXACT_ENOUGH = 1e-20, 1e-12
-_ROUNDING = 1e-8
-_CURVES_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class _Arrays:
-    """Arrays whose first axis counts the same things."""
-
-    def take(self, rows: Rows) -> Self:
-        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    def put(self, rows: Rows, other: Self) -> None:
-        for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(other, field.name)
-
-
-@dataclass(frozen=True)
-class _Standards(_Arrays):
-    """The standard wells of n curves, padded to m with weight 0; all (n, m). `signal` is weighted net MFI."""
-
-    log_x: Floats
-    signal: Floats
-    root_weight: Floats
-
-
-@dataclass(frozen=True)
-class _Projection(_Arrays):
-    """The best A and B at a theta, and what they leave: squares (n,), jacobian (n, m, 3), residual (n, m)."""
-
-    a: Floats
-    b: Floats
-    squares: Floats
-    residual: Floats
-    jacobian: Floats
 
 
 def fit_standard_curves(wells: pl.DataFrame) -> pl.DataFrame:
@@ -95,68 +54,73 @@ def fit_standard_curves(wells: pl.DataFrame) -> pl.DataFrame:
     The rule is the instrument's: weighted least squares over the single standard wells on net MFI, weight
     1 / y^2, and 1 where y is 0. It gives the coefficients that xPONENT prints, save where the optimum is so
     flat that the instrument stops short of it. Wells of few beads are fitted too, as the instrument does; the
-    note counts them.
+    note counts them. Excluded wells are not fitted. Where five parameters do not converge, or the standards
+    have only four levels, F is 1: `model` and `note` say so.
 
     wells: schema `transforms.plates.wells.TIDY_WELLS`, of any number of plates; their standards are fitted.
     Returns schema `schemas.PLATE_CURVES`. Where there is no curve to use, `converged` is false, the
-    coefficients are empty and `note` says why.
+    coefficients are empty and `note` says why. R squared is the weighted one.
     """
-    standards = wells.filter(_IS_FITTED)
+    standards = wells.filter(_IS_FITTED).with_columns(weight=_INSTRUMENTS_WEIGHT)
     about = _about_curves(wells, standards)
-    fittable = about.filter(pl.col("reason").is_null()).select(_KEY)
-    parts = [_fit(part, standards) for part in fittable.iter_slices(_CURVES_AT_ONCE) if part.height]
-    fitted = pl.concat([pl.DataFrame(schema=_FIT_FRAME), *parts])
-    return (
+    five = _fit(about.filter(pl.col("reason").is_null(), pl.col("n_all_levels") >= FEWEST_LEVELS), standards)
+    without = about.filter(pl.col("reason").is_null()).join(five.filter("is_flat"), on=_KEY, how="anti")
+    four = _fit(without, standards, has_asymmetry=False)
+    fitted = pl.concat([five.join(four, on=_KEY, how="anti"), four])
+    curves = (
         about.join(fitted, on=_KEY, how="left", maintain_order="left")
         .with_columns(
-            pl.col("n_standards").fill_null(0),
-            model=pl.lit(FIVE_PARAMETERS),
+            pl.col("model").fill_null(FIVE_PARAMETERS),
             converged=(pl.col("is_flat") & pl.col("rises")).fill_null(value=False),
             note=_note(),
         )
-        .with_columns(pl.when("converged").then(pl.col(*_COEFFICIENTS, "r_squared")))
+        .with_columns(pl.when("converged").then(pl.col(*COEFFICIENTS, "r_squared")))
+    )
+    limits = limits_of_quantification(curves.filter("converged").select(*_KEY, *COEFFICIENTS), standards)
+    return (
+        curves.join(limits, on=_KEY, how="left", maintain_order="left")
+        .with_columns(pl.col("n_levels_accepted").fill_null(0), pl.col("is_accepted").fill_null(value=False))
         .select(schemas.PLATE_CURVES.column_names)
     )
 
 
 def concentrations(curves: pl.DataFrame, wells: pl.DataFrame) -> pl.DataFrame:
-    """Return the wells with concentration (pg/mL) and range filled in (schema `schemas.PLATE_WELLS`).
+    """Return the wells with what the curves say of them filled in (schema `schemas.PLATE_WELLS`).
 
     The concentration is the dilution factor times the inverse of the curve. `range` is 'below' where the
     signal is at or under the lower asymptote and 'above' where it is at or over the upper one; these have no
-    concentration. It is 'extrapolated' where the concentration in the well lies outside the standards', else
-    'within'. A background well and a well without a median or without a curve have neither.
+    concentration but a limit: the lowest standard above zero or the highest, times the dilution factor. It is
+    'extrapolated' where the concentration in the well lies outside these standards, else 'within'. A
+    background well and a well without a median or without a curve have none of these.
+
+    The confidence limits (95 %) are empty where the fit leaves no degree of freedom; an end that is not
+    finite is empty. `difference_percent` is empty where the instrument gave no number above zero.
 
     curves: from `fit_standard_curves`. wells: schema `transforms.plates.wells.TIDY_WELLS`.
     """
-    usable = curves.filter("converged").select(*_KEY, *_COEFFICIENTS)
-    joined = wells.join(usable, on=_KEY, how="left", maintain_order="left").join(
-        _standard_ranges(wells), on=_KEY, how="left", maintain_order="left"
-    )
-    in_well = inverse(joined["net_mfi"].to_numpy(), joined.select(_COEFFICIENTS).to_numpy())
+    usable = curves.filter("converged").with_row_index("curve")
+    about = usable.select(*_KEY, "curve", *COEFFICIENTS, "lowest_standard_pg_ml", "highest_standard_pg_ml")
+    joined = wells.join(about, on=_KEY, how="left", maintain_order="left")
+    signals = joined["net_mfi"].to_numpy()
+    in_well = inverse(signals, joined.select(COEFFICIENTS).to_numpy())
+    in_well[(joined["kind"] == "background").fill_null(value=False).to_numpy()] = np.nan
+    low, high = _intervals(joined, in_well, _scatter(usable, wells))
+    number = pl.when(pl.col("range").is_in(["within", "extrapolated"]))
+    ours, instruments = pl.col("concentration_pg_ml"), pl.col("instrument_pg_ml")
     return (
-        joined.with_columns(in_well=pl.Series(in_well, nan_to_null=True))
-        .with_columns(in_well=pl.when(pl.col("kind") != "background").then("in_well"))
+        joined.with_columns(
+            in_well=pl.Series(in_well, nan_to_null=True), low=pl.Series(low), high=pl.Series(high)
+        )
         .with_columns(range=_range())
         .with_columns(
-            concentration_pg_ml=pl.when(pl.col("range").is_in(["within", "extrapolated"])).then(
-                pl.col("in_well") * pl.col("dilution_factor")
-            )
+            limit_pg_ml=_limit() * pl.col("dilution_factor"),
+            concentration_pg_ml=number.then(pl.col("in_well") * pl.col("dilution_factor")),
+            concentration_low_pg_ml=_finite(pl.col("low") * pl.col("dilution_factor")),
+            concentration_high_pg_ml=_finite(pl.col("high") * pl.col("dilution_factor")),
         )
+        .with_columns(difference_percent=pl.when(instruments > 0).then(100 * (ours / instruments - 1)))
         .select(schemas.PLATE_WELLS.column_names)
     )
-
-
-def inverse(y: Floats, coefficients: Floats) -> Floats:
-    """Return the concentrations (n,) at signals y (n,) on curves with coefficients A, B, C, D, F (n, 5).
-
-    0 where the signal is at or under A, infinite where it is at or over B, not a number where one is missing.
-    """
-    a, b, c, d, f = np.asarray(coefficients, dtype=np.float64).T
-    with np.errstate(all="ignore"):
-        x = c * np.expm1(np.log((b - a) / (y - a)) / f) ** (1 / d)
-    is_known = np.isfinite(y) & np.isfinite(a)
-    return np.select([~is_known, y <= a, y >= b], [np.nan, 0.0, np.inf], default=x)
 
 
 def with_instrument_results(plate: ExportPlate) -> ExportPlate:
@@ -171,7 +135,7 @@ def with_instrument_results(plate: ExportPlate) -> ExportPlate:
     curves = fit_standard_curves(wells)
     if not curves["converged"].all():
         raise ValueError(f"plate {plate.batch}: {'; '.join(curves['note'].drop_nulls())}")
-    printed = _printed_results(concentrations(curves, wells).join(_standard_ranges(wells), on=_KEY))
+    printed = _printed_results(concentrations(curves, wells))
     analytes = [standard_analyte_name(name) for name in plate.analytes]
     return replace(
         plate,
@@ -179,22 +143,22 @@ def with_instrument_results(plate: ExportPlate) -> ExportPlate:
             replace(well, results=tuple(printed[well.well, analyte] for analyte in analytes))
             for well in plate.wells
         ),
-        curves=tuple(ExportCurve(*row) for row in curves.select(*_COEFFICIENTS, "r_squared").iter_rows()),
+        curves=tuple(ExportCurve(*row) for row in curves.select(*COEFFICIENTS, "r_squared").iter_rows()),
     )
 
 
 def _printed_results(wells: pl.DataFrame) -> dict[tuple[str, str], str]:
-    columns = wells.select("well", "analyte", "range", "concentration_pg_ml", "lowest", "highest")
-    printed = {}
-    for well, analyte, where, value, lowest, highest in columns.iter_rows():
-        limits = {"below": f"< {lowest:.15g}", "above": f"> {highest:.15g}", None: "NaN"}
-        printed[well, analyte] = limits.get(where) or f"{value:.15g}"
-    return printed
-
-
-def _standard_ranges(wells: pl.DataFrame) -> pl.DataFrame:
-    expected = pl.col("expected_pg_ml")
-    return wells.filter(_IS_FITTED).group_by(_KEY).agg(lowest=expected.min(), highest=expected.max())
+    signs = {"below": "< ", "above": "> ", None: ""}
+    number = (
+        pl.when(pl.col("range").is_null())
+        .then(float("nan"))
+        .otherwise(pl.coalesce("concentration_pg_ml", pl.col("limit_pg_ml") / pl.col("dilution_factor")))
+    )
+    rows = wells.select("well", "analyte", "range", number.alias("number")).iter_rows()
+    return {
+        (well, analyte): "NaN" if where is None else f"{signs.get(where, '')}{value:.15g}"
+        for well, analyte, where, value in rows
+    }
 
 
 def _range() -> pl.Expr:
@@ -206,28 +170,46 @@ def _range() -> pl.Expr:
         .then(pl.lit("below"))
         .when(in_well.is_infinite())
         .then(pl.lit("above"))
-        .when(in_well.is_between("lowest", "highest"))
+        .when(in_well.is_between("lowest_standard_pg_ml", "highest_standard_pg_ml"))
         .then(pl.lit("within"))
         .otherwise(pl.lit("extrapolated"))
     )
 
 
+def _limit() -> pl.Expr:
+    return (
+        pl.when(pl.col("range") == "below")
+        .then("lowest_standard_pg_ml")
+        .when(pl.col("range") == "above")
+        .then("highest_standard_pg_ml")
+    )
+
+
+def _finite(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_finite()).then(value)
+
+
 def _about_curves(wells: pl.DataFrame, standards: pl.DataFrame) -> pl.DataFrame:
+    expected = pl.col("expected_pg_ml")
+    above_zero = expected.filter(expected > 0)
     counted = standards.group_by(_KEY).agg(
         n_standards=pl.len().cast(pl.Int64),
-        n_levels=pl.col("expected_pg_ml").n_unique(),
-        n_signals=pl.col("net_mfi").n_unique(),
+        n_all_levels=expected.n_unique().cast(pl.Int64),
+        n_levels=above_zero.n_unique().cast(pl.Int64),
+        lowest_standard_pg_ml=above_zero.min(),
+        highest_standard_pg_ml=above_zero.max(),
+        n_signals=_SIGNAL.n_unique(),
         n_poor=(pl.col("n_beads") < FEWEST_BEADS).sum(),
     )
-    n_levels = pl.col("n_levels").fill_null(0)
-    needs = f"{{}} levels of standards with a signal; a five-parameter curve needs {FEWEST_LEVELS}"
+    needs = f"{{}} levels of standards with a signal; a four-parameter curve needs {FEWEST_LEVELS_OF_FOUR}"
     return (
         wells.select(*_KEY, "unit_note")
         .unique(_KEY, keep="first", maintain_order=True)
         .join(counted, on=_KEY, how="left", maintain_order="left")
+        .with_columns(pl.col("n_standards", "n_all_levels", "n_levels").fill_null(0))
         .with_columns(
-            reason=pl.when(n_levels < FEWEST_LEVELS)
-            .then(pl.format(needs, n_levels))
+            reason=pl.when(pl.col("n_all_levels") < FEWEST_LEVELS_OF_FOUR)
+            .then(pl.format(needs, "n_all_levels"))
             .when(pl.col("n_signals") == 1)
             .then(pl.lit("all standards have the same signal"))
         )
@@ -235,11 +217,17 @@ def _about_curves(wells: pl.DataFrame, standards: pl.DataFrame) -> pl.DataFrame:
 
 
 def _note() -> pl.Expr:
+    has_four = pl.col("model") == FOUR_PARAMETERS
+    few = pl.format(f"{{}} levels of standards; a five-parameter curve needs {FEWEST_LEVELS}", "n_all_levels")
     notes = (
         pl.col("reason"),
+        pl.when(has_four & (pl.col("n_all_levels") < FEWEST_LEVELS)).then(few),
+        pl.when(has_four & (pl.col("n_all_levels") >= FEWEST_LEVELS)).then(
+            pl.lit("the fit of five parameters did not converge")
+        ),
         pl.when(~pl.col("rises")).then(pl.lit("the signal does not rise with the concentration")),
         pl.when(~pl.col("is_flat")).then(pl.lit("the fit did not converge")),
-        pl.when("is_at_limit").then(pl.lit("the best curve lies at the limit of its shape")),
+        pl.when("is_extreme").then(pl.lit("the best curve lies at the limit of its shape")),
         pl.when(pl.col("n_poor") > 0).then(
             pl.format(f"{{}} standard wells with fewer than {FEWEST_BEADS} beads", "n_poor")
         ),
@@ -249,180 +237,78 @@ def _note() -> pl.Expr:
     return pl.when(joined != "").then(joined)
 
 
-@np.errstate(all="ignore")  # a start where the curve is a straight line gives no numbers, and loses
-def _fit(curves: pl.DataFrame, standards: pl.DataFrame) -> pl.DataFrame:
-    data = _padded(curves, standards)
-    limits = _limits(data)
-    theta, fits, flatness = _descend(data, _starts(data), limits)
-    goes_through = fits.squares <= _EXACT_ENOUGH * _dot(data.signal, data.signal)
+def _fit(curves: pl.DataFrame, standards: pl.DataFrame, *, has_asymmetry: bool = True) -> pl.DataFrame:
+    parts = [
+        _fit_part(part.select(_KEY), standards, has_asymmetry=has_asymmetry)
+        for part in curves.iter_slices(CURVES_AT_ONCE)
+        if part.height
+    ]
+    return pl.concat([pl.DataFrame(schema=_FIT_FRAME), *parts])
+
+
+def _fit_part(curves: pl.DataFrame, standards: pl.DataFrame, *, has_asymmetry: bool) -> pl.DataFrame:
+    levels = _levels(curves, standards)
+    fits = fit_curves(levels, has_asymmetry=has_asymmetry)
+    total = levels.along**2 + np.sum(levels.signal**2, axis=0) + levels.squares_within
+    has_numbers = np.all([np.isfinite(getattr(fits, name)) for name in COEFFICIENTS], axis=0) & (fits.c > 0)
     return curves.with_columns(
-        a=fits.a,
-        b=fits.b,
-        c=np.exp(theta[:, 0]),
-        d=-np.exp(theta[:, 1]),
-        f=np.exp(theta[:, 2]),
-        r_squared=1 - fits.squares / _squares_about_mean(data),
-        is_flat=(flatness <= _FLAT_ENOUGH) | goes_through,
-        rises=fits.b > fits.a,
-        is_at_limit=np.any((theta <= limits[0]) | (theta >= limits[1]), axis=1),
+        model=pl.lit(FIVE_PARAMETERS if has_asymmetry else FOUR_PARAMETERS),
+        **{name: pl.Series(getattr(fits, name)) for name in COEFFICIENTS},
+        r_squared=pl.Series(1 - fits.squares / fits.squares_about_mean),
+        is_flat=pl.Series((fits.is_flat | (fits.squares <= _EXACT_ENOUGH * total)) & has_numbers),
+        rises=pl.Series(fits.b > fits.a),
+        is_extreme=pl.Series(fits.is_extreme),
     )
 
 
-def _padded(curves: pl.DataFrame, standards: pl.DataFrame) -> _Standards:
-    rows = standards.join(curves.with_row_index("curve"), on=_KEY).with_columns(
-        place=pl.int_range(pl.len()).over("curve")
+def _levels(curves: pl.DataFrame, standards: pl.DataFrame) -> Levels:
+    mean = (_WEIGHT * _SIGNAL).sum() / _WEIGHT.sum()
+    rows = (
+        standards.join(curves.with_row_index("curve"), on=_KEY)
+        .group_by("curve", "expected_pg_ml")
+        .agg(
+            signal=mean,
+            squares_within=(_WEIGHT * (_SIGNAL - mean) ** 2).sum(),
+            weight=_WEIGHT.sum(),
+        )
+        .sort("curve", "expected_pg_ml")
+        .with_columns(place=pl.int_range(pl.len()).over("curve"))
+    )
+    at = rows["place"].to_numpy(), rows["curve"].to_numpy()
+    x, signal, weight, squares = (
+        padded(at, rows[name].to_numpy()) for name in ("expected_pg_ml", "signal", "weight", "squares_within")
+    )
+    return levels_of(x, signal=signal, weight=weight, squares_within=squares.sum(axis=0))
+
+
+def _scatter(curves: pl.DataFrame, wells: pl.DataFrame) -> Scatter:
+    """Return what the fits leave open, a row a curve."""
+    rows = (
+        wells.filter(_IS_FITTED)
+        .select(*_KEY, "expected_pg_ml", "net_mfi", weight=_INSTRUMENTS_WEIGHT)
+        .join(curves.select(*_KEY, "curve"), on=_KEY)
+        .with_columns(place=pl.int_range(pl.len()).over("curve"))
     )
     at = rows["curve"].to_numpy(), rows["place"].to_numpy()
-    x, y = rows["expected_pg_ml"].to_numpy(), rows["net_mfi"].to_numpy()
-    log_x, signal, root_weight = np.zeros((3, curves.height, int(at[1].max()) + 1))
-    log_x[at] = np.log(x)
-    root_weight[at] = 1 / np.where(y == 0, 1.0, np.abs(y))
-    signal[at] = root_weight[at] * y
-    return _Standards(log_x, signal, root_weight)
+    x, y, weight = (padded(at, rows[name].to_numpy()) for name in ("expected_pg_ml", "net_mfi", "weight"))
+    return scatter_of(
+        x,
+        y,
+        weight=weight,
+        coefficients=curves.select(COEFFICIENTS).to_numpy(),
+        n_parameters=np.where((curves["model"] == FOUR_PARAMETERS).to_numpy(), 4, 5),
+    )
 
 
-def _squares_about_mean(data: _Standards) -> Floats:
-    mean = _dot(data.signal, data.root_weight) / _dot(data.root_weight, data.root_weight)
-    about_mean = data.signal - mean[:, None] * data.root_weight
-    return _dot(about_mean, about_mean)
-
-
-def _limits(data: _Standards) -> Limits:
-    lowest, highest = _range_of_levels(data)
-    shapes = np.log([[_LARGEST_SLOPE, _LARGEST_ASYMMETRY]] * len(lowest))
-    reach = np.log(_SCALE_REACH)
-    return np.column_stack([lowest - reach, -shapes]), np.column_stack([highest + reach, shapes])
-
-
-def _range_of_levels(data: _Standards) -> tuple[Floats, Floats]:
-    is_level = (data.root_weight > 0) & np.isfinite(data.log_x)
-    lowest = np.where(is_level, data.log_x, np.inf).min(axis=1)
-    highest = np.where(is_level, data.log_x, -np.inf).max(axis=1)
-    return lowest, highest
-
-
-def _starts(data: _Standards) -> Floats:
-    """Return, for each curve and asymmetry, the best theta of a coarse grid: (n, asymmetries, 3)."""
-    scales = np.linspace(*_range_of_levels(data), _N_STARTING_SCALES, axis=1)[:, None, None, :]
-    shapes = _STARTING_SLOPES[:, None], _STARTING_ASYMMETRIES[:, None, None]
-    grid = np.stack(np.broadcast_arrays(scales, *shapes), axis=-1)
-    grid = grid.reshape(*grid.shape[:2], -1, 3)
-    curve = np.repeat(np.arange(len(grid)), grid[0, ..., 0].size)
-    squares = _project(data.take(curve), grid.reshape(-1, 3)).squares.reshape(grid.shape[:3])
-    best = np.argmin(np.nan_to_num(squares, nan=np.inf), axis=2)
-    return np.take_along_axis(grid, best[..., None, None], axis=2)[:, :, 0]
-
-
-def _descend(data: _Standards, starts: Floats, limits: Limits) -> tuple[Floats, _Projection, Floats]:
-    """Return the lowest point that Levenberg-Marquardt finds for each curve: theta, projection, flatness."""
-    n_curves, n_starts, _ = starts.shape
-    curve = np.repeat(np.arange(n_curves), n_starts)
-    data, low, high = data.take(curve), limits[0][curve], limits[1][curve]
-    theta, damping = starts.reshape(-1, 3).copy(), np.full(len(curve), 1e-2)
-    here = _project(data, theta)
-    flatness = _flatness(here, _is_blocked(here, theta, (low, high)))
-    for _ in range(_MOST_STEPS):
-        moving = np.flatnonzero((flatness > _FLAT) & (damping < _MOST_DAMPING))
-        if not len(moving):
-            break
-        rows, near, bounds = data.take(moving), here.take(moving), (low[moving], high[moving])
-        is_blocked = _is_blocked(near, theta[moving], bounds)
-        stride = _stride(rows, near, theta[moving], damping=damping[moving], is_blocked=is_blocked)
-        trial = np.clip(theta[moving] + stride, *bounds)
-        there = _project(rows, trial)
-        is_better = there.squares < near.squares
-        damping[moving] = np.maximum(damping[moving] * np.where(is_better, 0.2, 4.0), _LEAST_DAMPING)
-        won, better = moving[is_better], there.take(np.flatnonzero(is_better))
-        theta[won] = trial[is_better]
-        here.put(won, better)
-        flatness[won] = _flatness(better, _is_blocked(better, theta[won], (low[won], high[won])))
-    squares = np.nan_to_num(here.squares, nan=np.inf).reshape(n_curves, n_starts)
-    best = np.arange(n_curves) * n_starts + squares.argmin(axis=1)
-    return theta[best], here.take(best), flatness[best]
-
-
-def _project(data: _Standards, theta: Floats) -> _Projection:
-    """Solve for A and B at theta, and differentiate what they leave.
-
-    The curve is linear in A and B, y = A + (B - A) g with g = (1 + (x / C)^D)^-F, so that only C, D and F
-    need a search: variable projection (Golub and Pereyra 1973) with Kaufman's Jacobian (1975).
-    """
-    log_c, slope, asymmetry = theta[:, :1], -np.exp(theta[:, 1:2]), np.exp(theta[:, 2:])
-    t = slope * (data.log_x - log_c)
-    softplus = np.logaddexp(0.0, t)
-    g = np.exp(-asymmetry * softplus)
-    rise = asymmetry * np.exp(t - softplus) * g
-    by_theta = np.stack([slope * rise, -t * rise, -asymmetry * softplus * g])
-    # At concentration 0 t is infinite and g is 0 whatever theta is.
-    by_theta = np.where(np.isfinite(t), by_theta, 0.0) * data.root_weight
-    level, level_length = _normalised(data.root_weight)
-    along = _dot(level, data.root_weight * g)
-    bent, bent_length = _normalised(data.root_weight * g - along[:, None] * level)
-    height = _dot(bent, data.signal) / bent_length
-    a = (_dot(level, data.signal) - height * along) / level_length
-
-    def left_over(columns: Floats) -> Floats:
-        columns = columns - _dot(level, columns)[..., None] * level
-        return columns - _dot(bent, columns)[..., None] * bent
-
-    residual = left_over(data.signal)
-    squares = _dot(residual, residual)
-    is_exact = squares <= _EXACT * _dot(data.signal, data.signal)
-    residual = np.where(is_exact[:, None], 0.0, residual)
-    jacobian = left_over(by_theta)
-    # What A and B can do as well leaves only rounding errors.
-    is_left = _dot(jacobian, jacobian) > _ROUNDING**2 * _dot(by_theta, by_theta)
-    jacobian = np.where(is_left[..., None], -height[:, None] * jacobian, 0.0)
-    return _Projection(a, a + height, squares, residual, np.moveaxis(jacobian, 0, 2))
-
-
-def _dot(first: Floats, second: Floats) -> Floats:
-    return np.asarray(np.sum(first * second, axis=-1))
-
-
-def _normalised(rows: Floats) -> tuple[Floats, Floats]:
-    length = np.sqrt(_dot(rows, rows))
-    return rows / length[:, None], length
-
-
-def _gradient(here: _Projection) -> Floats:
-    return np.asarray(np.einsum("nmk,nm->nk", here.jacobian, here.residual))
-
-
-def _is_blocked(here: _Projection, theta: Floats, limits: Limits) -> Bools:
-    gradient = _gradient(here)
-    return ((theta <= limits[0]) & (gradient > 0)) | ((theta >= limits[1]) & (gradient < 0))
-
-
-def _stride(
-    data: _Standards, here: _Projection, theta: Floats, *, damping: Floats, is_blocked: Bools
-) -> Floats:
-    """Return the damped Gauss-Newton step with geodesic acceleration (Transtrum and Sethna 2012).
-
-    The valley of these curves is long and bent: without the second-order term a descent takes ten times the
-    steps.
-    """
-    step = _solve(here, here.residual, damping=damping, is_blocked=is_blocked)
-    ahead = _project(data, theta + _PROBE * step).residual
-    along = (here.jacobian @ step[..., None])[..., 0]
-    curvature = 2 / _PROBE * ((ahead - here.residual) / _PROBE - along)
-    bend = _solve(here, curvature, damping=damping, is_blocked=is_blocked)
-    is_small = np.linalg.norm(bend, axis=1) < 1.5 * np.linalg.norm(step, axis=1)
-    return step + np.where(is_small[:, None], bend / 2, 0.0)
-
-
-def _flatness(here: _Projection, is_blocked: Bools) -> Floats:
-    """Return the cosine between the residual and what a free step could change: 0 at the optimum."""
-    step = _solve(here, here.residual, damping=np.full(len(here.a), _RIDGE), is_blocked=is_blocked)
-    gain = np.maximum(-_dot(_gradient(here), step), 0.0)
-    left = _dot(here.residual, here.residual)
-    return np.sqrt(np.divide(gain, left, out=np.zeros_like(gain), where=left != 0))
-
-
-def _solve(here: _Projection, residual: Floats, *, damping: Floats, is_blocked: Bools) -> Floats:
-    jacobian = np.where(is_blocked[:, None, :], 0.0, here.jacobian)
-    normal = np.swapaxes(jacobian, 1, 2) @ jacobian
-    diagonal = np.diagonal(normal, axis1=1, axis2=2)
-    shift = np.where(diagonal > 0, damping[:, None] * diagonal, 1.0)
-    right = np.swapaxes(jacobian, 1, 2) @ residual[..., None]
-    return np.asarray(-np.linalg.solve(normal + shift[:, :, None] * np.eye(3), right)[..., 0])
+def _intervals(wells: pl.DataFrame, in_well: Floats, scatter: Scatter) -> tuple[Floats, Floats]:
+    low, high = np.full((2, wells.height), np.nan)
+    known = np.flatnonzero(np.isfinite(in_well) & (in_well > 0))
+    chosen = wells[known]
+    low[known], high[known] = interval(
+        in_well[known],
+        chosen["net_mfi"].to_numpy(),
+        coefficients=chosen.select(COEFFICIENTS).to_numpy(),
+        scatter=scatter,
+        of=chosen["curve"].to_numpy().astype(np.intp),
+    )
+    return low, high

@@ -27,9 +27,9 @@ _YES_NO = pl.Series(["no", "yes"])
 class SimulatedChunk:
     """Some of the patients, in order, as frames of the tables they land in.
 
-    `cytokines` has IL-7 alone: site, patient_id, timepoint, analyte, collected_on, concentration_pg_ml.
-    `outcomes` is what only a simulator knows: site, patient_id, asl_probability, has_asl,
-    nadir_tlc_cells_per_ul.
+    `cytokines` has IL-7 alone: site, patient_id, timepoint, analyte, collected_on, concentration_pg_ml, range
+    ('within') and limit_pg_ml (empty). `outcomes` is what only a simulator knows: site, patient_id,
+    asl_probability, has_asl, nadir_tlc_cells_per_ul.
     """
 
     patients: pl.DataFrame
@@ -206,6 +206,8 @@ def _cytokines(keys: pl.DataFrame, block: _Block) -> pl.DataFrame:
             analyte=pl.lit("IL-7"),
             collected_on=pl.Series(day),
             concentration_pg_ml=pl.Series(concentration),
+            range=pl.lit("within"),
+            limit_pg_ml=pl.lit(None, pl.Float64),
         )
         for timepoint, day, concentration in (
             ("pre_rt", patients.rt_start - days_before, patients.pre_rt_il7_pg_ml),

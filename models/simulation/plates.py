@@ -16,9 +16,12 @@ from models.simulation.sites import Site
 from transforms.plates.xponent_export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell
 
 N_STANDARDS = 7
-N_PATIENTS_ON_A_PLATE = 20
+N_PATIENTS_ON_A_PLATE = 19
 TIMEPOINTS = ("pre_rt", "post_rt")
 STANDARD_STEP = 4.0
+# Controls lie between the standards, in duplicate as well: the top standard over these.
+CONTROL_STEPS = (STANDARD_STEP**4.5, STANDARD_STEP**1.5)
+CONTROL_REACH = 0.35
 BACKGROUND_MFI = 14.0
 WELL_CV, WELL_SD_MFI = 0.03, 0.4
 DAYS_UNTIL_READ = 14
@@ -72,11 +75,12 @@ class SimulatedPlate:
 def draw_plates(
     il7: pl.DataFrame, *, site: Site, site_index: int, seed: int, monthly_from: date | None = None
 ) -> Iterator[SimulatedPlate]:
-    """Put one site's samples on plates of 20 patients, in the order in which their RT ends.
+    """Put one site's samples on plates of 19 patients, in the order in which their RT ends.
 
     `il7` has site, patient_id, timepoint, collected_on and concentration_pg_ml of that site alone, two rows a
     patient. A plate is read two weeks after its last sample; of patients whose RT ends on `monthly_from` or
-    later, a site runs a plate at the end of each month, full or not. Standards and samples are in duplicate.
+    later, a site runs a plate at the end of each month, full or not. Standards, controls and samples are in
+    duplicate.
     """
     for number, samples in enumerate(_runs(il7, monthly_from), start=1):
         # Three numbers: no stream of the patients, which have two, is the same.
@@ -100,8 +104,11 @@ def _runs(il7: pl.DataFrame, monthly_from: date | None) -> Iterator[pl.DataFrame
 
 def _draw_plate(rng: np.random.Generator, samples: pl.DataFrame, *, name: str, lot: str) -> SimulatedPlate:
     names = [f"S{i + 1:03d}" for i in range(len(samples))]
-    labels = ["Background0", *(f"Standard{i + 1}" for i in range(N_STANDARDS)), *names]
-    contents = np.vstack([np.zeros(len(ANALYTES)), _ladder(), _concentrations(rng, samples)])
+    standards = [f"Standard{i + 1}" for i in range(N_STANDARDS)]
+    controls = [f"Control{i + 1}" for i in range(len(CONTROL_STEPS))]
+    known = np.vstack([np.zeros(len(ANALYTES)), _ladder(), _control_levels()])
+    contents = np.vstack([known, _concentrations(rng, samples)])
+    labels = ["Background0", *standards, *controls, *names]
     medians = _medians(rng, np.repeat(contents, 2, axis=0), lot=lot)
     beads = rng.integers(60, 160, medians.shape)
     read_on = max(samples["collected_on"].to_list()) + timedelta(days=DAYS_UNTIL_READ)
@@ -116,10 +123,14 @@ def _draw_plate(rng: np.random.Generator, samples: pl.DataFrame, *, name: str, l
         analytes=tuple(analyte.name for analyte in ANALYTES),
         wells=wells,
         standards=tuple(
-            ExportLevel(f"Standard{i + 1}", tuple(level.tolist())) for i, level in enumerate(_ladder())
+            ExportLevel(standard, tuple(level.tolist()))
+            for standard, level in zip(standards, _ladder(), strict=True)
+        ),
+        controls=tuple(
+            _control(control, level) for control, level in zip(controls, _control_levels(), strict=True)
         ),
     )
-    return SimulatedPlate(name, read_on, export, _layout(samples, n_before=2 * (1 + N_STANDARDS)))
+    return SimulatedPlate(name, read_on, export, _layout(samples, n_before=2 * len(known)))
 
 
 def _ladder() -> Floats:
@@ -128,6 +139,17 @@ def _ladder() -> Floats:
     steps = STANDARD_STEP ** -np.arange(N_STANDARDS - 1, -1, -1.0)
     ladder: Floats = np.outer(steps, tops)
     return ladder
+
+
+def _control_levels() -> Floats:
+    tops = np.array([analyte.top_pg_ml for analyte in ANALYTES])
+    levels: Floats = tops / np.array(CONTROL_STEPS)[:, None]
+    return levels
+
+
+def _control(name: str, level: Floats) -> ExportLevel:
+    low, high = ((1 + reach) * level for reach in (-CONTROL_REACH, CONTROL_REACH))
+    return ExportLevel(name, tuple(level.tolist()), low=tuple(low.tolist()), high=tuple(high.tolist()))
 
 
 def _concentrations(rng: np.random.Generator, samples: pl.DataFrame) -> Floats:

@@ -9,6 +9,8 @@ import polars as pl
 
 from models.study.counts import follow_counts
 from models.study.il7 import compare_il7_before_and_after, compare_il7_by_asl, judge_il7_as_test
+from models.study.il7_censoring import count_censored_il7, state_censoring
+from models.study.il7_sensitivity import compare_censoring_rules
 from models.study.regression import COX_OS, LOGIT_ASL, regress
 from models.study.rows import frame_of
 from models.study.survival import describe_follow_up, estimate_survival
@@ -48,4 +50,5 @@ def estimate_study(cohort: pl.DataFrame, monthly_counts: pl.DataFrame) -> StudyR
         *roc.rows,
         *describe_asl_by_il7_group(cohort),
     ]
+    rows = [*state_censoring(rows, cohort), *count_censored_il7(cohort), *compare_censoring_rules(cohort)]
     return StudyResults(frame_of(rows), survival.curves, survival.numbers_at_risk, roc.points)

@@ -8,21 +8,12 @@ import matplotlib as mpl
 import polars as pl
 import pytest
 
-from flows.figures import (
-    GRADE_BANDS,
-    MARKS,
-    Heading,
-    MarkedPoint,
-    draw_calibration,
-    draw_forest,
-    draw_histogram,
-    draw_mean_counts,
-    draw_pairs,
-    draw_reason,
-    draw_roc,
-    draw_shares,
-    draw_survival,
-)
+from flows.drawing.courses import GRADE_BANDS, draw_mean_counts, draw_survival
+from flows.drawing.distributions import draw_histogram, draw_pairs, draw_shares
+from flows.drawing.heading import Heading
+from flows.drawing.models import MarkedPoint, draw_calibration, draw_forest, draw_roc
+from flows.drawing.reason import draw_reason
+from flows.drawing.style import MARKS
 
 HEADING = Heading("A title", "Simulated data: no real patient")
 MEANS = pl.DataFrame(

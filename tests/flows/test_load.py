@@ -172,8 +172,8 @@ def test_what_is_no_file_of_ours_is_told_and_not_read(landing: Path):
     (landing / "stray").mkdir()
     loaded = load(landing)
     assert dict(loaded.quarantine.select("file", "rule").rows()) == {
-        "counts/folder.csv": "entry_is_a_csv_file",
-        "counts/notes.txt": "entry_is_a_csv_file",
+        "counts/folder.csv": "entry_is_a_file_of_its_source",
+        "counts/notes.txt": "entry_is_a_file_of_its_source",
         "stray": "landing_holds_only_known_folders",
     }
 
@@ -198,7 +198,7 @@ def test_a_mended_file_leaves_the_quarantine_and_its_findings_stay_in_the_histor
 def test_a_link_to_nowhere_is_told_and_the_others_load(landing: Path):
     (landing / "counts/dangling.csv").symlink_to(landing / "nowhere.csv")
     loaded = load(landing)
-    assert findings(loaded, "counts/dangling.csv") == [(None, "entry_is_a_csv_file")]
+    assert findings(loaded, "counts/dangling.csv") == [(None, "entry_is_a_file_of_its_source")]
     assert account(loaded, "counts/c.csv") == (6, 6, 0, 0)
 
 

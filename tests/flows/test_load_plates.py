@@ -73,7 +73,7 @@ def test_a_plate_without_its_layout_waits_and_loads_with_it(landing: Path):
     layout = landing / "plates" / "a.layout.csv"
     content = layout.read_bytes()
     layout.unlink()
-    assert findings(load(landing), "plates/a.csv") == [(None, "plate_has_its_layout")]
+    assert findings(load(landing), "plates/a.csv") == [(None, "file_has_its_companions")]
     layout.write_bytes(content)
     second = load(landing, date(2026, 1, 16))
     assert account(second, "plates/a.csv") == (4, 4, 0, 0)

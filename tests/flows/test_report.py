@@ -190,7 +190,7 @@ def test_landed_data_are_never_called_simulated(tmp_path, context):
 def test_the_same_night_gives_the_same_bytes(context, folder, tmp_path):
     write(context, tmp_path)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    assert len(files) == 14
+    assert len(files) == 15
     assert all((tmp_path / file).read_bytes() == (folder / file).read_bytes() for file in files)
 
 
@@ -238,7 +238,7 @@ def test_every_image_says_in_words_what_it_shows(tags):
 def test_every_link_within_the_page_has_a_target(tags):
     targets = {tag.attributes["id"] for tag in tags.found if "id" in tag.attributes}
     inner = [link["href"][1:] for link in tags.of("a") if link["href"].startswith("#")]
-    assert len(inner) == 10
+    assert len(inner) == 11
     assert set(inner) <= targets
 
 

@@ -14,7 +14,7 @@ from models.simulation.cohort import simulate_patients
 from models.simulation.truth import TRUTH
 from transforms.errors import UsageError, WorldError
 from transforms.landed_csv import parse_landed_csv
-from transforms.plates.wells import parse_layout
+from transforms.plates.layout import parse_layout
 from transforms.plates.xponent import parse_xponent
 from transforms.schemas import COUNTS, PATIENT_KEY
 from transforms.units import tidy_counts
@@ -106,8 +106,14 @@ def test_sites_differ_in_unit_and_in_how_they_write_dates(clean):
     assert [len(line[2]) for line in first_lines] == [20, 10, 16, 25]
 
 
+def layouts_of(landing: Path) -> list[pl.DataFrame]:
+    return [parse_layout(file.read().beside["layout"]).rows for file in list_landing(landing).of("plates")]
+
+
 def test_every_patient_has_il7_before_and_after_rt_on_a_plate(clean):
-    layouts = [parse_layout(file.read().layout).rows for file in list_landing(clean.out).of("plates")]
+    layouts = [
+        parse_layout(file.read().beside["layout"]).rows for file in list_landing(clean.out).of("plates")
+    ]
     samples = pl.concat(layouts).group_by(*PATIENT_KEY, "timepoint").len()
     assert len(samples) == 2 * 98
     assert set(samples["len"]) == {2}
@@ -147,7 +153,9 @@ def test_files_of_another_size_hold_the_same_rows(tmp_path, clean):
 def test_only_the_first_patients_have_plates_where_there_are_many(tmp_path):
     few = Delivery(n_plate_patients=25, n_patients_per_file=20)
     written = write_landing(tmp_path / "few", n_patients=70, n_sites=1, seed=1, delivery=few)
-    layouts = [parse_layout(file.read().layout).rows for file in list_landing(written.out).of("plates")]
+    layouts = [
+        parse_layout(file.read().beside["layout"]).rows for file in list_landing(written.out).of("plates")
+    ]
     assert written.n_plates == 2
     assert pl.concat(layouts)["patient_id"].unique().sort().to_list() == [
         f"SIM-{i:06d}" for i in range(1, 26)
@@ -303,7 +311,7 @@ def test_later_nights_bring_new_counts_and_plates_of_patients_known_by_then(nigh
     plates = [file for night in later for file in list_landing(night).of("plates")]
     assert plates
     for plate in plates:
-        samples = parse_layout(plate.read().layout).rows
+        samples = parse_layout(plate.read().beside["layout"]).rows
         assert samples.join(known, on=PATIENT_KEY, how="anti").is_empty()
         assert samples["collected_on"].max() < date.fromisoformat(plate.path.parent.parent.name)
 

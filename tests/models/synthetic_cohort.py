@@ -105,6 +105,10 @@ def _add_counts(patients: pl.DataFrame, rng: np.random.Generator) -> pl.DataFram
             [bool(tlc > 1000) if asl else None for tlc, asl in zip(month_2, has_asl, strict=True)]
         ),
         post_rt_il7_pg_ml=post,
+        pre_rt_il7_range=pl.lit("within"),
+        post_rt_il7_range=pl.lit("within"),
+        pre_rt_il7_limit_pg_ml=pl.lit(None, pl.Float64),
+        post_rt_il7_limit_pg_ml=pl.lit(None, pl.Float64),
         delta_il7_pg_ml=(post - il7).round(2),
         il7_group=pl.Series(np.where(il7 > 2.495, "il7_high", "il7_low")),
     ).with_columns(nadir_grade=grade.cast(pl.String).cast(pl.Int64))

@@ -322,13 +322,14 @@ def plated():
     return chunk, list(draw_plates(chunk.cytokines, site=site, site_index=0, seed=5))
 
 
-def test_a_plate_holds_twenty_patients_in_duplicate_with_seven_standards_and_blanks(plated):
+def test_a_plate_holds_19_patients_in_duplicate_with_standards_controls_and_blanks(plated):
     _, plates = plated
     samples = [[well.sample for well in plate.export.wells] for plate in plates]
-    assert [plate.layout["patient_id"].n_unique() for plate in plates] == [N_PATIENTS_ON_A_PLATE] * 4 + [18]
+    assert [plate.layout["patient_id"].n_unique() for plate in plates] == [N_PATIENTS_ON_A_PLATE] * 5 + [3]
     assert all(names.count(name) == 2 for names in samples for name in names)
     assert len(plates[0].export.wells) == 96
     assert sum(name.startswith("Standard") for name in samples[0]) == 14
+    assert sum(name.startswith("Control") for name in samples[0]) == 4
     assert samples[0].count("Background0") == 2
     assert {len(plate.export.analytes) for plate in plates} == {6}
 

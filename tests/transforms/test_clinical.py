@@ -65,7 +65,7 @@ def cohort_of(
         patients_of(patients),
         course,
         derive_monthly_counts(course),
-        cytokines=draw(CYTOKINES.polars_schema, cytokines, site="A"),
+        cytokines=complete(draw(CYTOKINES.polars_schema, cytokines, site="A"), CYTOKINES.polars_schema),
         follow_up=draw(FOLLOW_UP.polars_schema, follow_up, site="A"),
     )
 
@@ -384,6 +384,52 @@ def test_il7_is_high_above_2_495_and_its_change_is_after_less_before():
         3          |                  | 4                 |                 |
         """,
     )
+
+
+def test_il7_beyond_a_limit_has_a_range_and_a_limit_and_never_a_number():
+    assert_drawn(
+        cohort_of(
+            THREE_PATIENTS,
+            cytokines="""
+                patient_id | timepoint | analyte | range        | concentration_pg_ml | limit_pg_ml
+                -----------+-----------+---------+--------------+---------------------+------------
+                1          | pre_rt    | IL-7    | below        |                     | 0.6
+                1          | post_rt   | IL-7    | within       | 4                   |
+                2          | pre_rt    | IL-7    | extrapolated | 1.1                 |
+                2          | post_rt   | IL-7    | above        |                     | 900
+                3          | pre_rt    | IL-6    | below        |                     | 2
+            """,
+        ),
+        COHORT.polars_schema,
+        """
+        patient_id | pre_rt_il7_range | pre_rt_il7_pg_ml | pre_rt_il7_limit_pg_ml | post_rt_il7_range | post_rt_il7_pg_ml | post_rt_il7_limit_pg_ml | delta_il7_pg_ml
+        -----------+------------------+------------------+------------------------+-------------------+-------------------+-------------------------+----------------
+        1          | below            |                  | 0.6                    | within            | 4                 |                         |
+        2          | extrapolated     | 1.1              |                        | above             |                   | 900                     |
+        3          |                  |                  |                        |                   |                   |                         |
+        """,  # noqa: E501
+    )
+
+
+@pytest.mark.parametrize(
+    ("lies", "limit", "group"),
+    [
+        ("below", "0.6", "il7_low"),
+        ("below", "2.495", "il7_low"),
+        ("below", "2.496", None),
+        ("above", "2.495", "il7_high"),
+        ("above", "900", "il7_high"),
+        ("above", "2.494", None),
+        ("below", "", None),
+        ("above", "", None),
+    ],
+)
+def test_a_limit_tells_the_il7_group_where_it_leaves_one_only(lies, limit, group):
+    cytokines = f"""
+        patient_id | timepoint | analyte | range  | limit_pg_ml
+        1          | pre_rt    | IL-7    | {lies} | {limit}
+    """
+    assert cohort_of(cytokines=cytokines)["il7_group"].item() == group
 
 
 def test_survival_runs_from_the_first_day_of_rt_to_the_event_or_the_last_contact():

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from transforms import schemas
 from transforms.findings import FINDING_SCHEMA, UnreadableFileError
-from transforms.plates.wells import LAYOUT, TIDY_WELLS, parse_layout, summarise_replicates, tidy_wells
+from transforms.plates.findings import PLATE_FINDING_SCHEMA
+from transforms.plates.layout import LAYOUT, parse_layout
+from transforms.plates.wells import TIDY_WELLS, summarise_replicates, tidy_wells
 from transforms.plates.xponent import parse_xponent
 
 PLATE = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes()
@@ -152,8 +154,10 @@ def test_net_mfi_is_the_median_where_a_plate_has_no_background():
         ("pg/ml", 0.64, None),
         ("pg/mL", 0.64, None),
         ("ng/mL", 640.0, "converted from ng/mL"),
+        ("µg/mL", 640_000.0, "converted from µg/mL"),
+        ("ng/L", 0.64, None),
         ("", 0.64, "the file gives no unit: pg/mL assumed"),
-        ("U/mL", None, "the unit U/mL is neither pg/mL nor ng/mL"),
+        ("U/mL", None, "the unit U/mL is no mass in a volume"),
     ],
 )
 def test_expected_concentrations_are_in_pg_per_ml_whatever_the_files_unit(
@@ -188,7 +192,14 @@ def test_net_mfi_agrees_with_real_instruments(name: str):
 
 # Replicates.
 
-MEASURED = {"n_beads": 60, "net_mfi": 100.0, "kind": "unknown", "analyte": "IL-7", "plate_id": "p1"}
+MEASURED = {
+    "n_beads": 60,
+    "net_mfi": 100.0,
+    "kind": "unknown",
+    "analyte": "IL-7",
+    "plate_id": "p1",
+    "is_excluded": False,
+}
 
 
 def wells_of(*wells: tuple[str, float | None, str | None], **others: object) -> pl.DataFrame:
@@ -212,7 +223,8 @@ def test_a_row_has_the_published_columns_and_the_line_it_came_from():
     summary = summarise_replicates(wells_of(("A3", 2.4, "within"), ("B3", 2.6, "within")), layout_of(*PAIR))
     assert summary.cytokines.schema == {**schemas.CYTOKINES.polars_schema, "line": pl.Int64()}
     sample = ("S1", "P1", "pre_rt", "IL-7", date(2024, 3, 5))
-    assert summary.cytokines.row(0) == (*sample, 2.5, "within", 2, "p1", 2)
+    found = summary.cytokines.drop("limit_pg_ml", "concentration_low_pg_ml", "concentration_high_pg_ml")
+    assert found.row(0) == (*sample, 2.5, "within", pytest.approx(5.656854), 2, "p1", 2)
     assert summary.rejected.is_empty()
     assert summary.rejected.schema == FINDING_SCHEMA
 
@@ -240,15 +252,90 @@ def test_replicates_on_either_side_of_the_range_are_rejected():
     ]
 
 
-def test_a_well_with_fewer_than_30_beads_is_not_used_and_is_reported():
-    wells = pl.concat(
-        [wells_of(("A3", 9.0, "within"), n_beads=29), wells_of(("B3", 2.6, "within"), n_beads=30)]
-    )
-    summary = summarise_replicates(wells, layout_of(*PAIR))
+LOW_BEADS = {
+    "code": "P09",
+    "rule": "bead_count_is_at_least_30",
+    "severity": "not used",
+    "place": "A3",
+    "analyte": "IL-7",
+    "found": "fewer than 30 beads",
+    "expected": "30 beads or more",
+    "remedy": "Measure the sample again.",
+}
+
+
+def unused(**others: str | None) -> pl.DataFrame:
+    return pl.DataFrame([LOW_BEADS | others], schema=PLATE_FINDING_SCHEMA)
+
+
+def test_a_well_that_a_rule_of_the_plate_rules_out_is_not_used_and_is_reported():
+    wells = wells_of(("A3", 9.0, "within"), ("B3", 2.6, "within"))
+    summary = summarise_replicates(wells, layout_of(*PAIR), unused=unused())
     assert summary.cytokines.select("concentration_pg_ml", "n_wells").row(0) == (2.6, 1)
     assert summary.rejected.select("line", "column", "rule").rows() == [
         (2, "IL-7", "bead_count_is_at_least_30")
     ]
+
+
+def test_an_analyte_that_a_rule_of_the_plate_rules_out_gives_no_value_and_is_reported_once():
+    wells = pl.concat([wells_of(("A3", 9.0, "within"), analyte=name) for name in ("IL-7", "IL-6")])
+    finding = unused(place="Standard 3", rule="standards_lie_on_their_dilution_ladder")
+    summary = summarise_replicates(wells, layout_of(PAIR[0]), unused=finding)
+    assert summary.cytokines["analyte"].to_list() == ["IL-6"]
+    assert summary.rejected.select("line", "column", "rule").rows() == [
+        (None, "IL-7", "standards_lie_on_their_dilution_ladder")
+    ]
+
+
+def test_a_rule_broken_in_a_well_that_the_layout_does_not_name_takes_nothing_away():
+    wells = wells_of(("A3", 2.4, "within"), ("B3", 2.6, "within"), ("C9", 9.0, "within"))
+    summary = summarise_replicates(wells, layout_of(*PAIR), unused=unused(place="C9"))
+    assert summary.cytokines["n_wells"].to_list() == [2]
+    assert summary.rejected.is_empty()
+
+
+def test_a_finding_without_a_place_means_the_whole_analyte():
+    wells = wells_of(("A3", 9.0, "within"), ("B3", 2.6, "within"))
+    summary = summarise_replicates(wells, layout_of(*PAIR), unused=unused(place=None))
+    assert summary.cytokines.is_empty()
+
+
+def test_an_excluded_well_is_not_used_and_its_line_says_so():
+    wells = pl.concat([wells_of(("A3", 9.0, "within"), is_excluded=True), wells_of(("B3", 2.6, "within"))])
+    summary = summarise_replicates(wells, layout_of(*PAIR))
+    assert summary.cytokines.select("concentration_pg_ml", "n_wells").row(0) == (2.6, 1)
+    assert summary.rejected.select("line", "rule").rows() == [(2, "well_is_not_excluded")]
+
+
+def limits_of(*wells: tuple[str, float | None, str], limits: tuple[float | None, ...]) -> tuple[object, ...]:
+    frame = wells_of(*wells).with_columns(limit_pg_ml=pl.Series(limits, dtype=pl.Float64))
+    cytokines = summarise_replicates(frame, layout_of(*PAIR)).cytokines
+    return cytokines.select("concentration_pg_ml", "range", "limit_pg_ml").row(0)
+
+
+def test_a_value_below_the_range_carries_its_limit():
+    assert limits_of(("A3", None, "below"), ("B3", None, "below"), limits=(0.64, 0.64)) == (
+        None,
+        "below",
+        0.64,
+    )
+
+
+def test_where_one_replicate_is_a_number_the_limit_is_what_the_mean_lies_below():
+    assert limits_of(("A3", None, "below"), ("B3", 2.0, "within"), limits=(1.0, None)) == (None, "below", 1.5)
+
+
+def test_a_number_has_no_limit():
+    assert limits_of(("A3", 2.0, "within"), ("B3", 2.0, "within"), limits=(None, None)) == (
+        2.0,
+        "within",
+        None,
+    )
+
+
+def test_a_single_well_has_no_coefficient_of_variation():
+    cytokines = summarise_replicates(wells_of(("A3", 2.4, "within")), layout_of(PAIR[0])).cytokines
+    assert cytokines["cv_percent"].to_list() == [None]
 
 
 def test_a_well_without_a_median_is_not_used_and_is_reported():

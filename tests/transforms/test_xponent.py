@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,8 @@ from transforms.plates.xponent import (
     parse_xponent,
     standard_analyte_name,
 )
-from transforms.plates.xponent_text import find_decimal_mark, parse_number
+from transforms.plates.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.plates.xponent_numbers import find_decimal_mark, parse_number
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
@@ -77,7 +79,7 @@ VARIANTS = {
     "UTF-16 with a mark": TEXT.encode("utf-16"),
     "UTF-16 without a mark": TEXT.encode("utf-16-le"),
     "UTF-16, the other way round": b"\xfe\xff" + TEXT.encode("utf-16-be"),
-    "latin-1": TEXT.replace("Human cytokines", "Zytokine f\xfcr \xb5L").encode("latin-1"),
+    "latin-1": TEXT.replace('"SampleWash","Off"', '"SampleWash","f\xfcr \xb5L"').encode("latin-1"),
     "line feeds": TEXT.replace("\r\n", "\n").encode(),
     "carriage returns": TEXT.replace("\r\n", "\r").encode(),
     "unquoted": unquoted(TEXT).encode(),
@@ -87,6 +89,8 @@ VARIANTS = {
     "semicolons and decimal commas": with_decimal_commas(TEXT).encode(),
     "decimal commas in quotes": with_decimal_commas(TEXT).replace('";"', '","').encode(),
     "tabs": TEXT.replace('","', '"\t"').encode(),
+    "a line that names the delimiter": b"sep=,\r\n" + PLATE,
+    "section names in capitals": TEXT.replace('"Net MFI"', '"NET  MFI"').encode(),
     "blank lines lost": re.sub(r"(\r\n)+", "\r\n", TEXT).encode(),
     "blank lines added": TEXT.replace("\r\n", "\r\n\r\n").encode(),
     "an unknown section": TEXT.replace(
@@ -96,15 +100,20 @@ VARIANTS = {
 }
 
 
+def assert_same(found: XponentPlate, expected: XponentPlate) -> None:
+    for field in fields(expected):
+        one, other = getattr(found, field.name), getattr(expected, field.name)
+        if isinstance(other, pl.DataFrame):
+            assert one.equals(other), field.name
+        elif field.name not in ("checksum", "unread"):
+            assert one == other, field.name
+
+
 @pytest.mark.parametrize("data", VARIANTS.values(), ids=VARIANTS.keys())
 def test_another_spelling_of_the_same_data_gives_the_same_frame(data: bytes):
     assert data != PLATE
     expected, found = parse_xponent(PLATE), parse_xponent(data)
-    assert found.wells.equals(expected.wells)
-    assert found.standards.equals(expected.standards)
-    assert found.controls.equals(expected.controls)
-    assert found.units.equals(expected.units)
-    assert (found.batch, found.program, found.kit_lot) == ("golden", "xPONENT", "L-1")
+    assert_same(found, expected)
 
 
 def test_the_golden_plate_reads_as_its_golden_frame():
@@ -112,26 +121,98 @@ def test_the_golden_plate_reads_as_its_golden_frame():
     assert parse_xponent(PLATE).wells.equals(golden)
 
 
-def test_the_header_of_the_plate_is_kept():
+def test_the_units_and_the_standards_of_the_plate_are_kept():
     plate = parse_xponent(PLATE)
-    assert (plate.batch, plate.program, plate.build, plate.kit_lot) == (
-        "golden",
-        "xPONENT",
-        "4.2.1705.0",
-        "L-1",
-    )
-    assert plate.units.rows() == [("IL-7", "pg/ml"), ("IL-6", "pg/ml")]
+    assert plate.units.rows() == [("IL-7", "pg/ml", 50), ("IL-6", "pg/ml", 50)]
     assert plate.standards.filter(analyte="IL-7")["expected_concentration"].to_list()[:3] == [
         0.64,
         2.56,
         10.24,
     ]
+    assert plate.controls.rows() == [
+        ("Control1", "IL-7", 12.0, "pg/ml", 8.0, 16.0),
+        ("Control1", "IL-6", 40.0, "pg/ml", 28.0, 52.0),
+    ]
 
 
-def test_sections_that_nobody_reads_are_reported():
-    data = TEXT.replace('"DataType:","Comments"', '"DataType:","Colour"').encode()
-    assert "Colour" in parse_xponent(data).unread_sections
-    assert "Median" not in parse_xponent(data).unread_sections
+def test_the_instruments_own_averages_and_curves_are_kept():
+    plate = parse_xponent(PLATE)
+    of_sample = plate.averages.filter(sample="S001", analyte="IL-7").row(0)[2:]
+    assert of_sample == (17.25, "2.615", 5.67848657931837)
+    assert plate.averages.filter(sample="Hypoxia Control 1")["avg_result"].to_list() == ["< 0.64", "111.85"]
+    assert plate.curves.row(0) == ("IL-7", "Logistic 5P Weighted", 0.5, 40000.0, 9000.0, -1.0, 1.0, 0.99)
+
+
+def test_recoveries_and_comments_stand_beside_their_wells():
+    wells = parse_xponent(PLATE).wells
+    assert wells.filter(well="E3")["instrument_recovery_percent"].to_list() == [100.83, 95.5]
+    assert wells.filter(well="A3")["instrument_comment"].to_list() == [None, "Extrapolated"]
+
+
+def test_a_plate_printed_abroad_with_awkward_names_reads_as_its_golden_frame():
+    plate = parse_xponent((FIXTURES / "plate_abroad.csv").read_bytes())
+    golden = pl.read_csv(FIXTURES / "plate_abroad.wells.csv", schema=WELLS)
+    assert plate.wells.equals(golden.with_columns(pl.col("sample").fill_null("")))
+    assert plate.standards["expected_concentration"].min() == 0.0
+    assert (plate.checksum, plate.kit_expires_on) == ("ok", date(2015, 2, 28))
+    assert "Standard10" in plate.averages["sample"]
+
+
+def test_a_plate_saved_by_a_spreadsheet_reads_as_the_plate_it_was():
+    saved = parse_xponent((FIXTURES / "plate_saved.csv").read_bytes())
+    assert_same(saved, parse_xponent(PLATE))
+    assert saved.checksum == "fails"
+
+
+def test_without_the_informing_sections_a_plate_has_empty_frames():
+    data = PLATE
+    for section in (
+        "Avg Net MFI",
+        "Avg Result",
+        "%CV Replicates",
+        "Analysis Types",
+        "Analysis Coefficients",
+        "R^2",
+    ):
+        data = without(section, data.decode())
+    plate = parse_xponent(data)
+    assert plate.averages.is_empty()
+    assert plate.curves.is_empty()
+
+
+def test_a_sample_that_is_averaged_twice_has_two_rows():
+    data = TEXT.replace('"Control1","98","397.75"', '"S001","98","397.75"').encode()
+    of_sample = parse_xponent(data).averages.filter(sample="S001", analyte="IL-7")
+    assert of_sample["avg_net_mfi"].to_list() == [17.25, 98.0]
+
+
+def test_thirty_analytes_with_any_names_are_read():
+    names = tuple(f"{name} {i}" for i in range(10) for name in ("IL-1β/F2", "IFN-γ, total", 'A "b" (x)'))
+    wells = (ExportWell("A1", "S1", tuple(range(30)), (60,) * 30),)
+    plate = ExportPlate(
+        "b", "l", datetime(2024, 1, 1), names, wells, (ExportLevel("Standard1", (1.0,) * 30),)
+    )
+    read = parse_xponent(write_xponent(plate)).wells
+    assert read["analyte"].to_list() == list(names)
+    assert read["median_fi"].to_list() == list(range(30))
+
+
+def test_what_nobody_reads_is_reported_by_its_name():
+    unread = parse_xponent(TEXT.replace('"DataType:","Comments"', '"DataType:","Colour"').encode()).unread
+    assert {"Colour", "Range", "Operator", "SN", "Total Events", "Units, BeadID"} <= set(unread)
+    assert not {"Median", "Batch", "BatchStartTime", "KitName"} & set(unread)
+
+
+def test_a_line_that_informs_and_cannot_be_read_is_left_out_and_reported_by_its_number():
+    data = TEXT.replace('"17(1,A3)","S001","","Extrapolated"', '"17","S001","","Extrapolated"').encode()
+    line = next(i for i, text in enumerate(data.decode().split("\r\n"), 1) if text.startswith('"17",'))
+    assert f"Comments, line {line}" in parse_xponent(data).unread
+
+
+def test_another_sample_in_the_same_well_of_another_section_is_reported():
+    count = TEXT.index('"DataType:","Count"')
+    data = (TEXT[:count] + TEXT[count:].replace('"17(1,A3)","S001"', '"17(1,A3)","S002"', 1)).encode()
+    assert any(re.fullmatch(r"Count, line \d+, sample", name) for name in parse_xponent(data).unread)
 
 
 def everything_in(plate: XponentPlate) -> str:
@@ -176,7 +257,7 @@ def test_a_standard_may_be_spelt_apart_in_the_two_sections():
 
 
 def test_a_background_well_on_the_list_of_standards_is_a_standard_of_that_concentration():
-    data = TEXT.replace('"Standard1","0.64","3.2"', '"Background0","0","0"').encode()
+    data = TEXT.replace('"Standard1","0.64","3.2"\r\n', '"Background0","0","0"\r\n').encode()
     wells = parse_xponent(data).wells.filter(sample="Background0")
     assert wells.select("kind", "expected_concentration").unique().rows() == [("standard", 0.0)]
 
@@ -237,17 +318,25 @@ def test_the_checksum_is_ok_fails_or_is_absent():
 
 
 def test_one_flipped_byte_fails_the_checksum_or_is_refused():
-    body = PLATE.index(b"-- CRC --")
-    for place in range(0, body, 97):
-        data = PLATE[:place] + bytes([PLATE[place] ^ 1]) + PLATE[place + 1 :]
+    n_last = 40
+    flips = [(place, 0) for place in range(0, len(PLATE) - n_last, 97)]
+    flips += [(len(PLATE) - 1 - back, bit) for back in range(n_last) for bit in range(8)]
+    for place, bit in flips:
+        data = PLATE[:place] + bytes([PLATE[place] ^ 1 << bit]) + PLATE[place + 1 :]
         try:
-            assert parse_xponent(data).checksum == "fails"
+            assert parse_xponent(data).checksum == "fails", (place, bit)
         except UnreadablePlateError:
             continue
 
 
+@pytest.mark.parametrize("end", [b"-- CRC --\r\n", b"-- CRC --\r\nCRC32: 123", b"CRC32: 12345678"])
+def test_a_checksum_that_is_not_whole_fails(end: bytes):
+    assert parse_xponent(PLATE[: PLATE.index(b"-- CRC --")] + end).checksum == "fails"
+
+
 def test_a_copy_with_other_line_ends_is_the_same_content():
-    assert parse_xponent(TEXT.replace("\r\n", "\n").encode()).checksum == "ok"
+    for data in (TEXT.replace("\r\n", "\n").encode(), b"\xef\xbb\xbf" + PLATE, TEXT.encode("utf-16")):
+        assert parse_xponent(data).checksum == "ok"
 
 
 # What is refused.
@@ -256,13 +345,7 @@ MEDIAN_NAMES = '"Median"\r\n"Location","Sample","IL7","IL-6","Total Events"\r\n'
 COUNT_NAMES = '"Count"\r\n"Location","Sample","IL7"'
 NO_COUNT = "a bead count that is no whole number"
 REFUSED = {
-    "nothing": (b"", "an empty file"),
-    "white space": (b" \r\n\r\n", "an empty file"),
-    "a spreadsheet": (b"PK\x03\x04" + b"\0" * 200, "a spreadsheet"),
-    "another table": (b"site,patient_id\r\nS1,P1\r\n", "no xPONENT header"),
-    "another program": (changed('"xPONENT"', '"MasterPlex"'), "the export of another program"),
-    "a bead file": (b'Sample ID: x\r\n"EventNo","RID"\r\n', "a bead-level file of one well"),
-    "noise": (bytes(range(256)) * 4, "no xPONENT header"),
+    "a first line that is damaged": (changed('"Program"', '"Prog2am"'), "no xPONENT header"),
     "only a header": (cut_after('"Results"'), "the end of the file"),
     "the end after Median": (cut_after('"Control1","110.5","412","156"'), "the end of the file"),
     "the end in the standards": (cut_after('"Standard3","10.24"'), "the end of the file"),
@@ -280,8 +363,20 @@ REFUSED = {
     ),
     "a renamed section": (changed('"Count"\r\n', '"Counts"\r\n'), "no section Count"),
     "Median twice": (changed('"DataType:","Count"', '"DataType:","Median"'), "a second section Median"),
-    "a renamed column": (changed(COUNT_NAMES, COUNT_NAMES.replace("IL7", "X")), "no column IL7"),
+    "a renamed column": (changed(COUNT_NAMES, COUNT_NAMES.replace("IL7", "X")), "no column IL-7"),
     "an analyte twice": (changed('"IL-6"', '"IL-7"'), "no analytes, or an analyte twice"),
+    "an analyte more than in Median": (
+        changed(COUNT_NAMES, COUNT_NAMES.replace('"IL7"', '"IL7","IL-8"')),
+        "a further column",
+    ),
+    "a lost line between two sections": (
+        changed('"DataType:","Per Bead Count"\r\n', ""),
+        "a second line of names",
+    ),
+    "two exports in one": (PLATE + b"\r\n" + PLATE, "text after the end of an export"),
+    "a comma in one dilution": (changed('"S001","2"\r\n', '"S001","2,5"\r\n'), "a value that is no number"),
+    "a recovery that is no number": (changed('"100.83"', '"1OO.83"'), "a value that is no number"),
+    "no unit": (changed('"Units:","pg/ml"', '"Units","x"'), "no line of values"),
     "no line of names": (changed(MEDIAN_NAMES, '"Median"\r\n'), "no analytes, or an analyte twice"),
     "no location": (changed('"17(1,A3)"', '"17"'), "no well"),
     "a word for a number": (changed('"S001","29"', '"S001","many"'), "a value that is no number"),
@@ -369,13 +464,25 @@ def test_a_damaged_file_gives_a_frame_or_a_refusal_and_nothing_else(data: st.Dat
         ("4.121,04", ",", 4121.04),
         ("-0.5", ".", -0.5),
         ("1E-05", ".", 1e-5),
+        ("1,234", ".", 1234.0),
+        ("4 121,04", ",", 4121.04),
+        ("4'121.04", ".", 4121.04),
         ("NaN", ".", None),
+        ("n. def.", ",", None),
         ("", ".", None),
         ("N/A", ",", None),
     ],
 )
 def test_a_number_is_read_with_the_decimal_mark_of_its_file(cell: str, mark: str, number: float | None):
     assert parse_number(cell, decimal_mark=mark) == number
+
+
+@pytest.mark.parametrize(
+    "cell", ["1,5", "0,640", "12,34,567", "1.2.3", "1e999", "Infinity", "--1", "1 2", "²"]
+)
+def test_what_is_no_number_is_never_made_one(cell: str):
+    with pytest.raises(ValueError, match="no finite number"):
+        parse_number(cell, decimal_mark=".")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def golden_plate() -> ExportPlate:
         analytes=("IL7", "IL-6"),
         wells=tuple(wells),
         standards=tuple(ExportLevel(f"Standard{i + 1}", level) for i, level in enumerate(LEVELS)),
-        controls=(ExportLevel("Control1", (12.0, 40.0)),),
+        controls=(ExportLevel("Control1", (12.0, 40.0), low=(8.0, 28.0), high=(16.0, 52.0)),),
         curves=(ExportCurve(0.5, 40000, 9000, -1, 1, 0.99), ExportCurve(1.5, 45000, 9000, -1.2, 1.1, 0.98)),
     )
 
@@ -186,3 +186,20 @@ def test_the_reader_reads_back_what_was_written(plate: ExportPlate):
     assert all(
         factors[well] == factor for well, factor in unknown.select("well", "dilution_factor").iter_rows()
     )
+
+
+def test_identical_limits_vary_by_nothing_and_average_to_themselves():
+    data = write_xponent(golden_plate())
+    assert '"Hypoxia Control 1","0","0.695411228703807"' in section_rows(data, "%CV Replicates")
+
+
+def test_the_kit_expires_on_a_day_that_tells_the_order_of_the_files_other_dates():
+    for month in range(1, 13):
+        plate = parse_xponent(write_xponent(replace(golden_plate(), started_at=datetime(2024, month, 5, 9))))
+        assert plate.acquired_at == datetime(2024, month, 5, 9)
+
+
+def test_ranges_of_controls_are_written_where_there_are_any():
+    without = replace(golden_plate(), controls=(ExportLevel("Control1", (12.0, 40.0)),))
+    assert b"Control Range" not in write_xponent(without)
+    assert parse_xponent(write_xponent(golden_plate())).controls["range_high"].to_list() == [16.0, 52.0]

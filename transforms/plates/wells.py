@@ -1,49 +1,39 @@
-"""From a plate's wells and its layout file to concentrations by patient, timepoint and analyte.
+"""From a plate's wells and its layout to concentrations by patient, timepoint and analyte.
 
-Here: layout files, net medians, units, replicates. Not here: reading exports (`transforms.plates.xponent`),
-fitting curves (`models.curves.standard_curve`). Called by the night in this order: parse_layout, tidy_wells,
-the fit, summarise_replicates.
+Here: net medians, units, replicates. Not here: reading exports and layouts (its siblings), fitting curves
+(`models.curves`). Called in this order: tidy_wells, the fit, summarise_replicates.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from transforms import schemas
 from transforms.findings import FINDING_SCHEMA
-from transforms.landed_csv import parse_landed_csv
+from transforms.line_rules import LineRule, broken_lines, sift_lines
+from transforms.plates.exclusions import EXCLUDED_WELLS, background_mean, mark_excluded
+from transforms.plates.findings import PLACE_IS_A_WELL
 from transforms.plates.xponent import XponentPlate
 
-FEWEST_BEADS = 30
-
-LAYOUT_TABLE = schemas.Table(
-    name="layout",
-    key=("well",),
-    columns=(
-        schemas.PLATE_WELLS.column("well"),
-        schemas.SITE,
-        schemas.PATIENT_ID,
-        schemas.CYTOKINES.column("timepoint"),
-        schemas.CYTOKINES.column("collected_on"),
-    ),
-)
-LAYOUT = pl.Schema({**LAYOUT_TABLE.polars_schema, "line": pl.Int64()})
-# The wells on their way to the fit: the published columns and two that only the fit reads.
-TIDY_WELLS = pl.Schema(
-    {**schemas.PLATE_WELLS.polars_schema, "dilution_factor": pl.Float64(), "unit_note": pl.String()}
-)
-PG_PER_ML = {"pg/ml": 1.0, "ng/ml": 1000.0}
+# The wells on their way to the fit: the published columns and one that only the curve's note reads.
+TIDY_WELLS = pl.Schema({**schemas.PLATE_WELLS.polars_schema, "unit_note": pl.String()})
+PG_PER_ML = {
+    **dict.fromkeys(("fg/ml", "pg/l"), 1e-3),
+    **dict.fromkeys(("pg/ml", "ng/l"), 1.0),
+    **dict.fromkeys(("ng/ml", "ug/l", "\u00b5g/l", "\u03bcg/l"), 1e3),
+    **dict.fromkeys(("ug/ml", "\u00b5g/ml", "\u03bcg/ml", "mg/l"), 1e6),
+}
 
 _SAMPLE_KEY = ("site", "patient_id", "timepoint")
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """A layout file: its good lines (schema `LAYOUT`) and what was rejected (schema `FINDING_SCHEMA`)."""
-
-    rows: pl.DataFrame
-    rejected: pl.DataFrame
+_NO_UNIT = pl.col("unit").fill_null("") == ""
+_EMPTY_UNTIL_THE_FIT = (
+    "concentration_pg_ml",
+    "range",
+    "limit_pg_ml",
+    "concentration_low_pg_ml",
+    "concentration_high_pg_ml",
+    "difference_percent",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,109 +48,50 @@ class ReplicateSummary:
     rejected: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What a line must satisfy: `holds` is true where it does; null counts as broken."""
-
-    column: str
-    rule: str
-    holds: pl.Expr
-    found: str
-    expected: str
-    remedy: str
-
-
-_IS_WELL = pl.col("well").str.contains(r"^[A-P]([1-9]|1[0-9]|2[0-4])$")
-_CORRECT = "Correct the line and send the layout file again."
-_LAYOUT_RULES = (
-    _Rule("well", "well_is_a_position", _IS_WELL, "no position of a plate", "A1 to H12", _CORRECT),
-    _Rule("site", "site_is_given", pl.col("site").is_not_null(), "nothing", "the hospital", _CORRECT),
-    _Rule(
-        "patient_id",
-        "patient_id_is_given",
-        pl.col("patient_id").is_not_null(),
-        "nothing",
-        "an identifier",
-        _CORRECT,
-    ),
-    _Rule(
-        "timepoint",
-        "timepoint_is_known",
-        pl.col("timepoint").is_in(schemas.TIMEPOINTS),
-        "another word",
-        " or ".join(schemas.TIMEPOINTS),
-        _CORRECT,
-    ),
-    _Rule(
-        "collected_on",
-        "collected_on_is_a_likely_day",
-        pl.col("collected_on") >= schemas.EARLIEST_DATE,
-        "no day, or one that cannot be",
-        f"a day like 2024-03-05, not before {schemas.EARLIEST_DATE}",
-        _CORRECT,
-    ),
-    _Rule(
-        "well",
-        "well_is_given_once",
-        pl.col("well").is_unique(),
-        "the same well on two lines",
-        "each well once",
-        "Find out whose sample it is. " + _CORRECT,
-    ),
-    _Rule(
-        "collected_on",
-        "replicates_have_one_collection_date",
-        pl.col("collected_on").n_unique().over(_SAMPLE_KEY) == 1,
-        "two days for one patient and timepoint",
-        "one day",
-        _CORRECT,
-    ),
-)
-
-
-def parse_layout(data: bytes) -> Layout:
-    """Return the lines of a layout file: well, site, patient_id, timepoint (pre_rt, post_rt), collected_on.
-
-    It is read as every landed CSV file is. A line that breaks a rule is rejected, once for each rule it
-    breaks. Raises `UnreadableFileError` where no line can be trusted.
-    """
-    parsed = parse_landed_csv(data, LAYOUT_TABLE)
-    well = pl.col("well").str.to_uppercase().str.replace(r"^([A-P])0+([1-9])", "$1$2")
-    lines = parsed.rows.with_columns(well)
-    broken = _broken(lines, _LAYOUT_RULES)
-    good = lines.join(broken, on="line", how="anti", maintain_order="left")
-    return Layout(good.select(LAYOUT.names()), pl.concat([parsed.rejected, broken]))
-
-
-def tidy_wells(plate: XponentPlate, *, plate_id: str) -> pl.DataFrame:
+def tidy_wells(
+    plate: XponentPlate,
+    *,
+    plate_id: str,
+    exclusions: pl.DataFrame | None = None,
+    in_units_of_the_file: bool = False,
+) -> pl.DataFrame:
     """Return a plate's wells with net medians and expected concentrations in pg/mL (schema `TIDY_WELLS`).
 
     Net MFI is computed here: the median less the mean of the analyte's background wells, the median itself
-    where the plate has none. `unit_note` says where the file's unit was converted, is missing (pg/mL is
-    assumed) or is another (then the expected concentrations are empty and no curve is fitted).
-    `concentration_pg_ml` and `range` are empty until `models.curves.standard_curve.concentrations` fills
-    them.
+    where the plate has none; an excluded background well is left out of the mean. `unit_note` says where the
+    file's unit was converted, is missing (pg/mL is assumed) or is another (then the expected concentrations
+    are empty and no curve is fitted). With `in_units_of_the_file` nothing is converted and every analyte has
+    expected concentrations: the columns in pg/mL then hold the file's own unit.
+
+    exclusions: schema `transforms.plates.exclusions.EXCLUDED_WELLS`.
     """
-    background = pl.col("median_fi").filter(pl.col("kind") == "background").mean().over("analyte")
-    factor = (
-        pl.col("unit").str.to_lowercase().replace_strict(PG_PER_ML, default=None, return_dtype=pl.Float64)
-    )
+    excluded = pl.DataFrame(schema=EXCLUDED_WELLS) if exclusions is None else exclusions
+    factor = pl.lit(1.0) if in_units_of_the_file else _pg_per_ml()
     return (
-        plate.wells.join(plate.units, on="analyte", how="left", maintain_order="left")
+        mark_excluded(plate.wells, excluded.select(EXCLUDED_WELLS.names()))
+        .join(plate.units, on="analyte", how="left", maintain_order="left")
         .with_columns(
             plate_id=pl.lit(plate_id),
-            net_mfi=pl.col("median_fi") - background.fill_null(0.0),
-            expected_pg_ml=pl.col("expected_concentration") * pl.when(_NO_UNIT).then(1.0).otherwise(factor),
-            concentration_pg_ml=pl.lit(None, dtype=pl.Float64),
-            range=pl.lit(None, dtype=pl.String),
-            unit_note=_unit_note(factor),
+            net_mfi=pl.col("median_fi") - background_mean(),
+            expected_pg_ml=pl.col("expected_concentration") * factor,
+            instrument_pg_ml=_instrument_number() * factor,
+            unit_note=pl.lit(None) if in_units_of_the_file else _unit_note(factor),
+            **dict.fromkeys(_EMPTY_UNTIL_THE_FIT, pl.lit(None)),
         )
         .select(TIDY_WELLS.names())
         .cast(TIDY_WELLS)
     )
 
 
-_NO_UNIT = pl.col("unit").fill_null("") == ""
+def _pg_per_ml() -> pl.Expr:
+    unit = pl.col("unit").str.to_lowercase().str.replace_all(" ", "")
+    known = unit.replace_strict(PG_PER_ML, default=None, return_dtype=pl.Float64)
+    return pl.when(_NO_UNIT).then(1.0).otherwise(known)
+
+
+def _instrument_number() -> pl.Expr:
+    number = pl.col("instrument_result").cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
 
 
 def _unit_note(factor: pl.Expr) -> pl.Expr:
@@ -168,46 +99,74 @@ def _unit_note(factor: pl.Expr) -> pl.Expr:
         pl.when(_NO_UNIT)
         .then(pl.lit("the file gives no unit: pg/mL assumed"))
         .when(factor.is_null())
-        .then(pl.format("the unit {} is neither pg/mL nor ng/mL", pl.col("unit")))
+        .then(pl.format("the unit {} is no mass in a volume", pl.col("unit")))
         .when(factor != 1.0)
         .then(pl.format("converted from {}", pl.col("unit")))
     )
 
 
-def summarise_replicates(wells: pl.DataFrame, layout: pl.DataFrame) -> ReplicateSummary:
+def summarise_replicates(
+    wells: pl.DataFrame, layout: pl.DataFrame, *, unused: pl.DataFrame | None = None
+) -> ReplicateSummary:
     """Return one concentration for each patient, timepoint and analyte of one plate.
 
-    The concentration is the mean of the wells' concentrations, as the instrument's Avg Result is. It is empty
-    where any well lies below or above the range, and `range` then says which: no number stands in for a
-    value that was not measured. Extrapolated values are numbers and make the mean 'extrapolated'; only wells
-    that are all within make it 'within'. Wells with fewer than 30 beads are not used.
+    The concentration is the mean of the wells' concentrations, as the instrument's Avg Result is, and its
+    interval the mean of theirs: the curve's error is common to replicates. The concentration is empty where
+    any well lies below or above the range; `range` then says which, and the limit is the mean with the wells'
+    limits in the place of what was not measured: the true mean lies beyond it. Extrapolated values are
+    numbers and make the mean 'extrapolated'; only wells that are all within make it 'within'.
 
     wells: schema `schemas.PLATE_WELLS`, of one plate, concentrations filled in. layout: schema `LAYOUT`.
+    unused: findings of the plate with the severity 'not used' (`transforms.plates.findings`); the analytes
+    that they name are left out, in the well that they name or in all.
     """
     placed = layout.join(wells, on="well", how="left", maintain_order="left")
-    usable, rejected = _sift(placed, _PLACE_RULES)
-    usable, unusable = _sift(usable, _WELL_RULES)
+    usable, rejected = sift_lines(placed, _PLACE_RULES)
+    usable, excluded = sift_lines(usable, _EXCLUSION_RULES)
+    usable, set_aside = _set_aside(usable, unused)
+    usable, unusable = sift_lines(usable, _WELL_RULES)
     groups = (
         usable.group_by(*_SAMPLE_KEY, "analyte", maintain_order=True)
         .agg(
             pl.col("line").min(),
             pl.col("collected_on", "plate_id").first(),
-            pl.col("concentration_pg_ml").mean(),
+            pl.col("concentration_pg_ml", "concentration_low_pg_ml", "concentration_high_pg_ml").mean(),
+            limit_pg_ml=pl.coalesce("limit_pg_ml", "concentration_pg_ml").mean(),
+            cv_percent=100 * pl.col("concentration_pg_ml").std() / pl.col("concentration_pg_ml").mean(),
             n_wells=pl.len().cast(pl.Int64),
             ranges=pl.col("range"),
         )
         .with_columns(range=_joint_range())
     )
-    groups, contradicting = _sift(groups, _GROUP_RULES)
-    cytokines = groups.with_columns(
-        concentration_pg_ml=pl.when(pl.col("range").is_in(["within", "extrapolated"])).then(
-            "concentration_pg_ml"
-        )
-    )
+    groups, contradicting = sift_lines(groups, _GROUP_RULES)
+    rejections = [rejected, excluded, set_aside, unusable, contradicting, _without_curve(wells, set_aside)]
     return ReplicateSummary(
-        cytokines.select(*schemas.CYTOKINES.column_names, "line"),
-        pl.concat([rejected, unusable, contradicting, _without_curve(wells)]).unique(maintain_order=True),
+        groups.with_columns(*_number_or_limit()).select(*schemas.CYTOKINES.column_names, "line"),
+        pl.concat(rejections).unique(maintain_order=True),
     )
+
+
+def _number_or_limit() -> tuple[pl.Expr, ...]:
+    is_number = pl.col("range").is_in(["within", "extrapolated"])
+    numbers = ("concentration_pg_ml", "concentration_low_pg_ml", "concentration_high_pg_ml", "cv_percent")
+    return (
+        pl.when(is_number).then(pl.col(numbers)).name.keep(),
+        pl.when(~is_number).then("limit_pg_ml").alias("limit_pg_ml"),
+    )
+
+
+def _set_aside(usable: pl.DataFrame, unused: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Leave out the wells and analytes that a broken rule of the plate names, with a finding for each."""
+    if unused is None or unused.is_empty():
+        return usable, pl.DataFrame(schema=FINDING_SCHEMA)
+    of_wells = unused.filter(PLACE_IS_A_WELL).rename({"place": "well"})
+    of_analytes = unused.filter(~PLACE_IS_A_WELL).with_columns(line=pl.lit(None, pl.Int64))
+    kept = usable.join(of_wells, on=["well", "analyte"], how="anti", maintain_order="left").join(
+        of_analytes, on="analyte", how="anti", maintain_order="left"
+    )
+    lines = usable.select("line", "well", "analyte")
+    told = [of_wells.join(lines, on=["well", "analyte"], maintain_order="left"), of_analytes]
+    return kept, pl.concat(one.rename({"analyte": "column"}).select(FINDING_SCHEMA.names()) for one in told)
 
 
 def _joint_range() -> pl.Expr:
@@ -226,7 +185,7 @@ def _joint_range() -> pl.Expr:
 
 
 _PLACE_RULES = (
-    _Rule(
+    LineRule(
         "well",
         "well_is_in_the_export",
         pl.col("kind").is_not_null(),
@@ -234,7 +193,7 @@ _PLACE_RULES = (
         "a well of the export",
         "Check that the layout belongs to this plate.",
     ),
-    _Rule(
+    LineRule(
         "well",
         "well_holds_a_sample",
         pl.col("kind").is_null() | (pl.col("kind") == "unknown"),
@@ -243,16 +202,18 @@ _PLACE_RULES = (
         "Check that the layout belongs to this plate.",
     ),
 )
-_WELL_RULES = (
-    _Rule(
+_EXCLUSION_RULES = (
+    LineRule(
         "analyte",
-        "bead_count_is_at_least_30",
-        pl.col("n_beads") >= FEWEST_BEADS,
-        "fewer than 30 beads",
-        "30 beads or more",
-        "The well is not used. Measure the sample again.",
+        "well_is_not_excluded",
+        ~pl.col("is_excluded"),
+        "a well or analyte that somebody excluded",
+        "a well that counts",
+        "The plate's exclusions say who, when and why. Take the line there away to use it again.",
     ),
-    _Rule(
+)
+_WELL_RULES = (
+    LineRule(
         "analyte",
         "median_is_a_number",
         pl.col("net_mfi").is_not_null(),
@@ -261,10 +222,10 @@ _WELL_RULES = (
         "The well is not used. Measure the sample again.",
     ),
     # Without a curve there is no range; that is reported once for the analyte, not for each well.
-    _Rule("analyte", "", pl.col("range").is_not_null(), "", "", ""),
+    LineRule("analyte", "", pl.col("range").is_not_null(), "", "", ""),
 )
 _GROUP_RULES = (
-    _Rule(
+    LineRule(
         "analyte",
         "replicates_lie_on_one_side",
         pl.col("range").is_not_null(),
@@ -273,46 +234,24 @@ _GROUP_RULES = (
         "No value is taken. Measure the sample again.",
     ),
 )
+_ANALYTE_HAS_A_CURVE = LineRule(
+    "analyte",
+    "analyte_has_a_standard_curve",
+    pl.col("range").is_not_null(),
+    "no curve",
+    "a curve through the plate's own standards",
+    "The note of the curve says why. Correct the standards and export the plate again.",
+)
 
 
-def _sift(frame: pl.DataFrame, rules: Sequence[_Rule]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows that satisfy every rule, and the rejections of the others."""
-    good = frame.filter(pl.all_horizontal(rule.holds.fill_null(value=False) for rule in rules))
-    return good, _broken(frame, [rule for rule in rules if rule.rule])
-
-
-def _broken(frame: pl.DataFrame, rules: Iterable[_Rule]) -> pl.DataFrame:
-    return pl.concat(
-        frame.filter(~rule.holds.fill_null(value=False))
-        .select(
-            "line",
-            pl.col("analyte").alias("column")
-            if rule.column == "analyte"
-            else pl.lit(rule.column).alias("column"),
-            rule=pl.lit(rule.rule),
-            found=pl.lit(rule.found),
-            expected=pl.lit(rule.expected),
-            remedy=pl.lit(rule.remedy),
-        )
-        .cast(FINDING_SCHEMA)
-        for rule in rules
-    ).sort("line", maintain_order=True)
-
-
-def _without_curve(wells: pl.DataFrame) -> pl.DataFrame:
+def _without_curve(wells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
+    """Say once for each analyte that it has no curve, where no rule of the plate has said so already."""
+    told = set_aside.filter(pl.col("line").is_null()).select(analyte="column")
     is_measured = (pl.col("kind") == "unknown") & pl.col("net_mfi").is_not_null()
-    return (
+    silent = (
         wells.filter(is_measured & pl.col("range").is_null())
-        .select(pl.col("analyte").alias("column"))
-        .unique(maintain_order=True)
-        .select(
-            pl.lit(None, dtype=pl.Int64).alias("line"),
-            "column",
-            rule=pl.lit("analyte_has_a_standard_curve"),
-            found=pl.lit("no curve"),
-            expected=pl.lit("a curve through the plate's own standards"),
-            remedy=pl.lit(
-                "The note of the curve says why. Correct the standards and export the plate again."
-            ),
-        )
+        .unique("analyte", keep="first", maintain_order=True)
+        .join(told, on="analyte", how="anti", maintain_order="left")
+        .with_columns(line=pl.lit(None, pl.Int64))
     )
+    return broken_lines(silent, [_ANALYTE_HAS_A_CURVE])

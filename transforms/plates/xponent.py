@@ -1,30 +1,57 @@
-"""A Luminex xPONENT export as frames: one row a well and analyte, the standards, the controls, the units.
+"""A Luminex xPONENT export as a plate: its wells, standards, controls, curves and what its header says.
 
-Here: which sections are needed, what they mean, which wells are standards, controls, background or unknowns.
-Not here: bytes and text (`transforms.plates.xponent_text`), fitting (`models.curves.standard_curve`). Called
-by the night and by `nadir plate`. Operator names, serial numbers and computer names stay behind in the text.
+Here: the plate, which sections it needs, the order of the steps. Not here: bytes and text
+(`transforms.plates.xponent_text`), sections and frames (`xponent_sections`, `xponent_frames`), the header
+(`xponent_header`), fitting (`models.curves.standard_curve`). Called by the night and by `nadir plate`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
+from datetime import date, datetime
+from itertools import chain
 
 import polars as pl
 
-from transforms.plates.xponent_text import (
-    EXPORT_AGAIN,
-    Record,
-    Section,
-    UnreadablePlateError,
-    XponentText,
-    find_decimal_mark,
-    parse_number,
-    take_apart,
-    with_point,
+from transforms.plates.xponent_frames import (
+    AVERAGES,
+    CONTROL_LEVELS,
+    CURVES,
+    LEVELS,
+    UNITS,
+    WELLS,
+    averages_frame,
+    controls_frame,
+    curves_frame,
+    standards_frame,
+    units_frame,
+    wells_frame,
 )
+from transforms.plates.xponent_header import CALIBRATIONS, header_fields, read_header, unread_in_header
+from transforms.plates.xponent_names import plain_name, standard_analyte_name
+from transforms.plates.xponent_refusals import UnreadablePlateError
+from transforms.plates.xponent_sections import (
+    COEFFICIENTS,
+    COUNT,
+    DILUTION,
+    MEDIAN,
+    NET_MFI,
+    R_SQUARED,
+    READ_SECTIONS,
+    RESULT,
+    STANDARDS,
+    TYPES,
+    Reading,
+    location,
+    reading_of,
+    unread_in_sections,
+)
+from transforms.plates.xponent_text import XponentText, take_apart
 
 __all__ = [
+    "AVERAGES",
+    "CALIBRATIONS",
+    "CONTROL_LEVELS",
+    "CURVES",
     "LEVELS",
     "UNITS",
     "WELLS",
@@ -34,82 +61,48 @@ __all__ = [
     "standard_analyte_name",
 ]
 
-MEDIAN, NET_MFI, COUNT, RESULT = "Median", "Net MFI", "Count", "Result"
-DILUTION, UNIT_SECTION = "Dilution Factor", "Units"
-STANDARDS, CONTROLS = "Standard Expected Concentration", "Control Expected Concentration"
-READ_SECTIONS = (MEDIAN, NET_MFI, COUNT, RESULT, DILUTION, UNIT_SECTION, STANDARDS, CONTROLS)
 # The order of sections is fixed: one of these shows that a file without its end was not cut before it.
-LATE_SECTIONS = (DILUTION, "Analysis Types", "Analysis Coefficients", "R^2", "Audit Logs", "Warnings/Errors")
-MOST_BEADS = 1_000_000
-
-WELLS = pl.Schema(
-    {
-        "location": pl.Int64(),
-        "well": pl.String(),
-        "sample": pl.String(),
-        "kind": pl.String(),
-        "analyte": pl.String(),
-        "median_fi": pl.Float64(),
-        "net_mfi": pl.Float64(),
-        "n_beads": pl.Int64(),
-        "dilution_factor": pl.Float64(),
-        "expected_concentration": pl.Float64(),
-        "instrument_result": pl.String(),
-    }
-)
-LEVELS = pl.Schema(
-    {
-        "sample": pl.String(),
-        "analyte": pl.String(),
-        "expected_concentration": pl.Float64(),
-        "unit": pl.String(),
-    }
-)
-UNITS = pl.Schema({"analyte": pl.String(), "unit": pl.String()})
-
-_WELLS_AS_READ = pl.Schema(
-    {name: dtype for name, dtype in WELLS.items() if name not in ("kind", "expected_concentration")}
-)
-_LOCATION = re.compile(r"(\d{1,4})\s*\(\s*(\d{1,3})\s*[,;]\s*([A-Pa-p])0?([1-9]\d?)\s*\)")
-_BACKGROUND = re.compile(r"background\d*")
-_IL7 = re.compile(
-    r"(?:[(\[]?\d{1,3}[)\]]?[\s_-]+)?(?:human|hu|h|rh)?[\s_-]*(?:il|interleukin)[\s_-]*7(?:[\s_-]*[(\[]\s*\d{1,3}\s*[)\]])?",
-    re.IGNORECASE,
-)
+LATE_SECTIONS = (DILUTION, TYPES, COEFFICIENTS, R_SQUARED, "Audit Logs", "Warnings/Errors")
 
 
 @dataclass(frozen=True, eq=False)
 class XponentPlate:
     """One plate, as its export has it.
 
+    instrument: its kind, 'MAGPIX' for instance; none where the file does not say.
+    acquired_at: when reading began, by the instrument's clock; none where the file's own dates do not tell
+        for certain which of day and month comes first. kit_expires_on likewise.
+    checksum: 'ok', 'fails' or 'absent'.
+    calibrations: schema `CALIBRATIONS`; `outcome` is 'passed', 'failed' or 'other'.
     wells: schema `WELLS`, one row a well and analyte, in the file's order and the file's units. `kind` is
         'background', 'standard', 'control' or 'unknown'; `net_mfi` is the file's own, null where it has none;
         `dilution_factor` is 1 where the file has none; `instrument_result` is as printed, but for its
-        decimal mark, which is a point.
-    standards, controls: schema `LEVELS`, one row a level and analyte.
+        decimal mark, which is a point; `instrument_comment` is null where there is none.
+    standards: schema `LEVELS`, one row a standard and analyte. controls: schema `CONTROL_LEVELS`.
+    averages: schema `AVERAGES`, one row a group of replicates and analyte, empty where the file has none.
+    curves: schema `CURVES`, one row an analyte that the instrument fitted.
     units: schema `UNITS`, one row an analyte, null where the file gives none.
-    checksum: 'ok', 'fails' or 'absent'.
-    unread_sections: sections of the file that nothing here reads.
+    unread: names of header fields, sections and columns that nothing reads, and the places of lines that
+        could not be read and hold nothing that is computed with.
     """
 
     batch: str
     program: str
+    instrument: str | None
     build: str
+    acquired_at: datetime | None
+    kit_name: str | None
     kit_lot: str | None
+    kit_expires_on: date | None
     checksum: str
+    calibrations: pl.DataFrame
     wells: pl.DataFrame
     standards: pl.DataFrame
     controls: pl.DataFrame
+    averages: pl.DataFrame
+    curves: pl.DataFrame
     units: pl.DataFrame
-    unread_sections: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """What every section is read with: the plate's analytes (as printed, in order) and the decimal mark."""
-
-    analytes: tuple[str, ...]
-    decimal_mark: str
+    unread: tuple[str, ...]
 
 
 def parse_xponent(data: bytes) -> XponentPlate:
@@ -120,34 +113,26 @@ def parse_xponent(data: bytes) -> XponentPlate:
     Raises:
         UnreadablePlateError: where the file is empty, no xPONENT export, cut, or has an impossible value.
     """
-    text = take_apart(data)
+    text = take_apart(data, known_sections=READ_SECTIONS)
     _check_sections(text)
-    reading = _Reading(_analytes(text.sections[MEDIAN]), _decimal_mark(text))
+    reading = reading_of(text)
     _check_wells(text)
-    units = _units(text.sections.get(UNIT_SECTION), reading)
-    standards = _levels(text.sections.get(STANDARDS), reading, units)
-    controls = _levels(text.sections.get(CONTROLS), reading, units)
+    header = read_header(text)
+    units = units_frame(text, reading)
+    standards = standards_frame(text, reading, units)
+    controls = controls_frame(text, reading, units)
+    wells = wells_frame(text, reading, levels={"control": controls, "standard": standards})
     return XponentPlate(
-        batch=_header_value(text, "Batch") or "",
-        program=_header_value(text, "Program") or "",
-        build=_header_value(text, "Build") or "",
-        kit_lot=_kit_lot(text),
+        **vars(header),
         checksum=text.checksum,
-        wells=_with_kinds(_wells(text, reading), standards, controls),
+        wells=wells,
         standards=standards,
         controls=controls,
+        averages=averages_frame(text, reading, samples=wells["sample"].unique()),
+        curves=curves_frame(text, reading),
         units=units,
-        unread_sections=tuple(name for name in text.sections if name not in READ_SECTIONS),
+        unread=_unread(text, reading),
     )
-
-
-def standard_analyte_name(name: str) -> str:
-    """Return the platform's spelling of an analyte: 'IL-7' for IL7, 'IL-7 (33)', 'Human IL-7', interleukin 7.
-
-    Other names stay as they came, with single spaces.
-    """
-    tidy = " ".join(name.translate(str.maketrans("‐‑‒–−", "-----")).split())
-    return "IL-7" if _IL7.fullmatch(tidy) else tidy
 
 
 def _check_sections(text: XponentText) -> None:
@@ -162,51 +147,12 @@ def _check_sections(text: XponentText) -> None:
 
 
 def _needed_sections(text: XponentText) -> tuple[str, ...]:
-    is_quantified = RESULT in text.sections or "Quan" in _header_fields(text, "ProtocolAnalysis")
+    is_quantified = RESULT in text.sections or "Quan" in header_fields(text, "ProtocolAnalysis")
     return (MEDIAN, COUNT, STANDARDS) if is_quantified else (MEDIAN, COUNT)
 
 
-def _header_fields(text: XponentText, key: str) -> tuple[str, ...]:
-    return next(
-        (record.fields[1:] for record in text.header if record.fields[0].casefold() == key.casefold()), ()
-    )
-
-
-def _header_value(text: XponentText, key: str) -> str | None:
-    return next(iter(_header_fields(text, key)), None)
-
-
-def _kit_lot(text: XponentText) -> str | None:
-    names = [record.fields[0] for record in text.header]
-    if "KitName" not in names[:-1]:
-        return None
-    kit = text.header[names.index("KitName") + 1].fields
-    return kit[1] if len(kit) > 1 else None
-
-
-def _analytes(median: Section) -> tuple[str, ...]:
-    names = list(takewhile(lambda name: name.casefold() != "total events", median.header[2:]))
-    spelled = [standard_analyte_name(name) for name in names]
-    is_header = [field.casefold() for field in median.header[:2]] == ["location", "sample"]
-    if not is_header or not names or not all(names) or len(set(spelled)) < len(spelled):
-        raise UnreadablePlateError(
-            f"section {MEDIAN}, line {median.line + 1}",
-            found="no analytes, or an analyte twice",
-            expected="Location, Sample and each analyte once",
-        )
-    return tuple(names)
-
-
-def _decimal_mark(text: XponentText) -> str:
-    sections = [text.sections[name] for name in (MEDIAN, NET_MFI, COUNT) if name in text.sections]
-    levels = [text.sections[name] for name in (STANDARDS, CONTROLS) if name in text.sections]
-    cells = [cell for section in sections for record in section.records for cell in record.fields[2:]]
-    cells += [cell for section in levels for record in section.records for cell in record.fields[1:]]
-    return find_decimal_mark(cells, delimiter=text.delimiter)
-
-
 def _check_wells(text: XponentText) -> None:
-    wells = [_location(MEDIAN, record)[1] for record in text.sections[MEDIAN].records]
+    wells = _wells_of(text, MEDIAN)
     if len(set(wells)) < len(wells) or not wells:
         raise UnreadablePlateError(
             f"section {MEDIAN}",
@@ -215,8 +161,7 @@ def _check_wells(text: XponentText) -> None:
             remedy="Export each plate into a file of its own.",
         )
     for name in (NET_MFI, COUNT, RESULT, DILUTION):
-        others = [_location(name, record)[1] for record in _records(text, name)]
-        if name in text.sections and sorted(others) != sorted(wells):
+        if name in text.sections and sorted(others := _wells_of(text, name)) != sorted(wells):
             raise UnreadablePlateError(
                 f"section {name}",
                 found=f"{len(others)} wells",
@@ -225,12 +170,12 @@ def _check_wells(text: XponentText) -> None:
     _check_number_of_samples(text, len(wells))
 
 
-def _records(text: XponentText, name: str) -> tuple[Record, ...]:
-    return text.sections[name].records if name in text.sections else ()
+def _wells_of(text: XponentText, name: str) -> list[str]:
+    return [location(name, record)[1] for record in text.sections[name].records]
 
 
 def _check_number_of_samples(text: XponentText, n_wells: int) -> None:
-    printed = _header_value(text, "Samples") or ""
+    printed = next(iter(header_fields(text, "Samples")), "")
     if text.checksum != "ok" and re.fullmatch(r"\d{1,4}", printed) and int(printed) > n_wells:
         raise UnreadablePlateError(
             f"section {MEDIAN}",
@@ -239,178 +184,11 @@ def _check_number_of_samples(text: XponentText, n_wells: int) -> None:
         )
 
 
-def _location(section: str, record: Record) -> tuple[int, str]:
-    match = _LOCATION.fullmatch(record.fields[0])
-    if match is None:
-        raise UnreadablePlateError(
-            f"section {section}, line {record.line}", found="no well", expected="a location like 1(1,A1)"
-        )
-    return int(match[1]), f"{match[3].upper()}{match[4]}"
-
-
-def _wells(text: XponentText, reading: _Reading) -> pl.DataFrame:
-    cells = {
-        name: _cells(text.sections.get(name), reading.analytes) for name in (MEDIAN, NET_MFI, COUNT, RESULT)
-    }
-    dilutions = _cells(text.sections.get(DILUTION), (DILUTION,))
-    rows = []
-    for record in text.sections[MEDIAN].records:
-        location, well = _location(MEDIAN, record)
-        sample = record.fields[1] if len(record.fields) > 1 else ""
-        dilution = _dilution(dilutions.get((well, DILUTION), ""), reading, well=well)
-        for analyte in reading.analytes:
-            printed = {name: cells[name].get((well, analyte), "") for name in cells}
-            known = {"location": location, "well": well, "sample": sample, "dilution_factor": dilution}
-            rows.append(
-                known | _measurement(printed, reading, well=well, analyte=standard_analyte_name(analyte))
-            )
-    return pl.DataFrame(rows, schema=_WELLS_AS_READ)
-
-
-def _measurement(
-    printed: Mapping[str, str], reading: _Reading, *, well: str, analyte: str
-) -> dict[str, str | float | None]:
-    numbers = {
-        name: _number(printed[name], reading, place=f"section {name}, well {well}, {analyte}")
-        for name in (MEDIAN, NET_MFI, COUNT)
-    }
-    return {
-        "analyte": analyte,
-        "median_fi": numbers[MEDIAN],
-        "net_mfi": numbers[NET_MFI],
-        "n_beads": _bead_count(numbers[COUNT], place=f"section {COUNT}, well {well}, {analyte}"),
-        "instrument_result": with_point(printed[RESULT], decimal_mark=reading.decimal_mark) or None,
-    }
-
-
-def _cells(section: Section | None, columns: Iterable[str]) -> Mapping[tuple[str, str], str]:
-    if section is None:
-        return {}
-    places = {name: section.header.index(name) for name in columns if name in section.header}
-    missing = [name for name in columns if name not in places]
-    if missing:
-        raise UnreadablePlateError(
-            f"section {section.name}, line {section.line + 1}",
-            found=f"no column {missing[0]}",
-            expected="the columns of the section Median",
-        )
-    cells = {}
-    for record in section.records:
-        _check_width(section, record)
-        _, well = _location(section.name, record)
-        for name, place in places.items():
-            cells[well, name] = record.fields[place] if place < len(record.fields) else ""
-    return cells
-
-
-def _check_width(section: Section, record: Record) -> None:
-    if len(record.fields) > len(section.header):
-        raise UnreadablePlateError(
-            f"section {section.name}, line {record.line}",
-            found=f"{len(record.fields)} fields",
-            expected=f"at most {len(section.header)}, as in the line with the names",
-        )
-
-
-def _number(cell: str, reading: _Reading, *, place: str) -> float | None:
-    try:
-        return parse_number(cell, decimal_mark=reading.decimal_mark)
-    except ValueError as error:
-        raise UnreadablePlateError(place, found="a value that is no number", expected="a number") from error
-
-
-def _bead_count(value: float | None, *, place: str) -> int | None:
-    if value is None:
-        return None
-    if value != int(value) or not 0 <= value <= MOST_BEADS:
-        raise UnreadablePlateError(
-            f"section {COUNT}, {place}",
-            found="a bead count that is no whole number",
-            expected="a whole number",
-        )
-    return int(value)
-
-
-def _dilution(cell: str, reading: _Reading, *, well: str) -> float:
-    place = f"section {DILUTION}, well {well}"
-    factor = _number(cell, reading, place=place)
-    if factor is not None and factor <= 0:
-        raise UnreadablePlateError(place, found="a dilution of zero or less", expected="a factor above zero")
-    return 1.0 if factor is None else factor
-
-
-def _units(section: Section | None, reading: _Reading) -> pl.DataFrame:
-    names: dict[str, str] = {}
-    if section is not None:
-        printed = next(
-            (record.fields for record in section.records if record.fields[0].startswith("Units")), ()
-        )
-        names = {
-            analyte: unit for analyte, unit in zip(section.header[1:], printed[1:], strict=False) if unit
-        }
-    rows = [(standard_analyte_name(analyte), names.get(analyte)) for analyte in reading.analytes]
-    return pl.DataFrame(rows, schema=UNITS, orient="row")
-
-
-def _levels(section: Section | None, reading: _Reading, units: pl.DataFrame) -> pl.DataFrame:
-    if section is None:
-        return pl.DataFrame(schema=LEVELS)
-    names = [_plain(record.fields[0]) for record in section.records]
-    if len(set(names)) < len(names):
-        raise UnreadablePlateError(
-            f"section {section.name}", found="the same name twice", expected="each standard or control once"
-        )
-    rows = []
-    for record in section.records:
-        _check_width(section, record)
-        for analyte, cell in zip(section.header[1:], record.fields[1:], strict=False):
-            if analyte in reading.analytes:
-                place = f"section {section.name}, line {record.line}, {standard_analyte_name(analyte)}"
-                value = _number(cell, reading, place=place)
-                rows.append(
-                    (record.fields[0], standard_analyte_name(analyte), _not_negative(value, place=place))
-                )
-    levels = pl.DataFrame(rows, schema=[*LEVELS.items()][:3], orient="row")
-    return levels.drop_nulls().join(units, on="analyte", how="left", maintain_order="left")
-
-
-def _not_negative(value: float | None, *, place: str) -> float | None:
-    if value is not None and value < 0:
-        raise UnreadablePlateError(
-            place,
-            found="a concentration below zero",
-            expected="zero or more",
-            remedy="Correct the standards in the protocol. " + EXPORT_AGAIN,
-        )
-    return value
-
-
-def _plain(sample: str) -> str:
-    # One file spells the same standard 'Standard 1' in one section and 'Standard1' in another.
-    return "".join(sample.split()).casefold()
-
-
-def _with_kinds(wells: pl.DataFrame, standards: pl.DataFrame, controls: pl.DataFrame) -> pl.DataFrame:
-    names = dict.fromkeys(wells["sample"], "unknown")
-    names |= {sample: "background" for sample in names if _BACKGROUND.fullmatch(_plain(sample))}
-    for kind, levels in (("control", controls), ("standard", standards)):
-        listed = {_plain(sample) for sample in levels["sample"]}
-        names |= {sample: kind for sample in names if _plain(sample) in listed}
-    expected = pl.concat([standards, controls]).select(
-        pl.col("sample").map_elements(_plain, return_dtype=pl.String).alias("plain"),
-        "analyte",
-        "expected_concentration",
+def _unread(text: XponentText, reading: Reading) -> tuple[str, ...]:
+    samples = {plain_name("".join(record.fields[1:2])) for record in text.sections[MEDIAN].records}
+    names = dict.fromkeys(
+        # A damaged file may have a sample where a name should be: the number of its line stands in for it.
+        f"line {line}" if plain_name(name.split(", ", 1)[-1]) in samples else name
+        for name, line in chain(unread_in_header(text), unread_in_sections(text, reading))
     )
-    return (
-        wells.with_columns(
-            kind=pl.col("sample").replace_strict(names, return_dtype=pl.String),
-            plain=pl.col("sample").map_elements(_plain, return_dtype=pl.String),
-        )
-        .join(
-            expected.unique(["plain", "analyte"], keep="first"),
-            on=["plain", "analyte"],
-            how="left",
-            maintain_order="left",
-        )
-        .select(WELLS.names())
-    )
+    return tuple(names)

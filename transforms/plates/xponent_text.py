@@ -1,40 +1,34 @@
 """From the bytes of an xPONENT export to its header records and named sections, whatever saved it last.
 
-Here: encodings, delimiters, quotes, decimal marks, blank and padded lines, the checksum, refusing what is no
-export. Not here: what a section means (`transforms.plates.xponent`). Called by `transforms.plates.xponent`,
-and by `transforms.plates.wells` for layout files.
+Here: encodings, delimiters, quotes, blank and padded lines, the checksum. Not here: numbers, what a section
+means (`transforms.plates.xponent_sections`), what other files are (`transforms.plates.xponent_refusals`).
+Called by `transforms.plates.xponent`.
 """
 
 import csv
-import math
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from transforms.findings import Finding, UnreadableFileError
-
-EXPORT_AGAIN = (
-    "Export the batch again from xPONENT as CSV, with all sections, and do not save it from another program."
+from transforms.plates.xponent_names import plain_name
+from transforms.plates.xponent_refusals import (
+    EXPORT_AGAIN,
+    UnreadablePlateError,
+    name_other_text,
+    refuse_other_bytes,
 )
 
 _SECTION_MARK = re.compile(r"datatype:?", re.IGNORECASE)
 _END_MARK = re.compile(r"-- ?CRC ?--", re.IGNORECASE)
-_END_MARK_BYTES = re.compile(rb'^"?-- CRC --', re.MULTILINE)
-_CHECKSUM = re.compile(rb"CRC32:\s*\"?([0-9A-Fa-f]{8})\b")
-_FIRST_FIELD = re.compile(r'\s*"?Program"?\s*([,;\t])', re.IGNORECASE)
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
-_MISSING = frozenset({"", "nan", "n/a", "na", "***", "-"})
-_ZIP, _OLD_OFFICE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-
-
-class UnreadablePlateError(UnreadableFileError):
-    """A file that is no whole xPONENT export; the finding's column is the place in it."""
-
-    def __init__(self, place: str, *, found: str, expected: str, remedy: str = EXPORT_AGAIN) -> None:
-        super().__init__(Finding("export_is_whole", found, expected, remedy, column=place))
-        self.args = (f"{place}: {self}",)
+_CHECKSUM_LINE = re.compile(r"CRC32:.*", re.IGNORECASE)
+_FIRST_LINE = re.compile(r'[\ufeff\s,;"]*Program"?[ \t]*([,;\t])[^\r\n]*xponent', re.IGNORECASE)
+_DELIMITER_LINE = re.compile(r"\ufeff?\"?sep=.\"?[,;\t]*[\r\n]+", re.IGNORECASE)
+# What the instrument writes, to the byte: a copy that differs here is another file.
+_WRITTEN_END = re.compile(rb"^-- CRC --(\r\n|\n)CRC32: ?([0-9A-F]{8})(?:\1)*\Z", re.MULTILINE)
+_TRACE_OF_END = re.compile(rb"CRC32|-- ?CRC ?--", re.IGNORECASE)
+_BOM_8, _BOMS_16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,10 @@ class Section:
 
 @dataclass(frozen=True)
 class XponentText:
-    """An export taken apart: header, sections by name, whether its end is there, its checksum's status."""
+    """An export taken apart: header, sections by name, whether its end is there, its checksum's status.
+
+    `sections` are found by the names of `xponent_sections`, however the file spaces and capitalises them.
+    """
 
     header: tuple[Record, ...]
     sections: dict[str, Section]
@@ -66,7 +63,7 @@ class XponentText:
     delimiter: str
 
 
-def take_apart(data: bytes) -> XponentText:
+def take_apart(data: bytes, *, known_sections: Sequence[str] = ()) -> XponentText:
     """Return the header and the sections of an export.
 
     `checksum` is 'ok', 'fails' or 'absent'; it is computed over the bytes before the line `-- CRC --`.
@@ -74,167 +71,146 @@ def take_apart(data: bytes) -> XponentText:
     Raises:
         UnreadablePlateError: where the bytes are empty or are no xPONENT export.
     """
+    refuse_other_bytes(data)
     text = decode(data)
+    named = _DELIMITER_LINE.match(text)
+    text = text[named.end() :] if named else text
     delimiter = _delimiter(text)
-    records = split_records(text, delimiter)
-    header, sections, has_end = _split_sections(records)
-    return XponentText(header, sections, has_end, _checksum(data, has_end=has_end), delimiter)
+    records = tuple(split_records(text, delimiter))
+    ends = [i for i, record in enumerate(records) if _END_MARK.fullmatch(record.fields[0])]
+    if ends:
+        _check_end(records[ends[0] + 1 :])
+    header, sections = _split_sections(records[: ends[0]] if ends else records, known_sections)
+    return XponentText(header, sections, bool(ends), _checksum(data, text), delimiter)
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a delimited file in UTF-8, UTF-16 (both with or without a mark) or latin-1.
+    """Return the text of bytes in UTF-8, UTF-16 (both with or without a mark), Windows-1252 or latin-1.
 
-    Raises:
-        UnreadablePlateError: where there is no text, or the bytes are a spreadsheet.
+    Single damaged bytes do not change the encoding of the others: they become replacement characters.
     """
-    if not data.strip():
-        raise UnreadablePlateError("whole file", found="an empty file", expected="text")
-    if data.startswith((_ZIP, _OLD_OFFICE)):
-        raise UnreadablePlateError("whole file", found="a spreadsheet", expected="a CSV file")
-    for encoding in _encodings(data):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("latin-1")
+    utf_16 = _utf_16(data)
+    if utf_16:
+        return data.decode(utf_16, errors="replace").lstrip("\ufeff")
+    body = data.removeprefix(_BOM_8)
+    text = body.decode("utf-8", errors="replace")
+    n_damaged = text.count("\ufffd") - body.count("\ufffd".encode())
+    n_sound = len(re.findall(r"[^\x00-\x7f\ufffd]", text))
+    if not n_damaged or n_sound > n_damaged:
+        return text
+    try:
+        return body.decode("cp1252")
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
 
 
-def _encodings(data: bytes) -> tuple[str, ...]:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return ("utf-16",)
+def _utf_16(data: bytes) -> str | None:
+    if data.startswith(_BOMS_16):
+        return "utf-16-le" if data.startswith(_BOMS_16[0]) else "utf-16-be"
     even, odd = data[0:400:2].count(0), data[1:400:2].count(0)
     if max(even, odd) > len(data[:400]) // 5:
-        return ("utf-16-be",) if even > odd else ("utf-16-le",)
-    return ("utf-8-sig",)
+        return "utf-16-be" if even > odd else "utf-16-le"
+    return None
 
 
-def split_records(text: str, delimiter: str) -> tuple[Record, ...]:
-    """Return the lines of a delimited text that hold anything.
+def split_records(text: str, delimiter: str) -> Iterator[Record]:
+    """Yield the lines of a delimited text that hold anything.
 
     Each line is read by itself, so that a lost quotation mark costs one line and not the rest of the file.
 
     Raises:
         UnreadablePlateError: where a line cannot be split into fields.
     """
-    lines = enumerate(re.split(r"\r\n|\r|\n", text), start=1)
-    records = (Record(number, _fields(line, delimiter, number)) for number, line in lines)
-    return tuple(record for record in records if record.fields)
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        fields = [field.strip() for field in _split(line, delimiter, number)]
+        while fields and not fields[-1]:
+            fields.pop()
+        if fields:
+            yield Record(number, tuple(fields))
 
 
-def _fields(line: str, delimiter: str, number: int) -> tuple[str, ...]:
+def _split(line: str, delimiter: str, number: int) -> list[str]:
+    if '"' not in line:
+        return line.split(delimiter)
+    # Ten times as fast as csv, for lines as the instrument writes them.
+    fields = line[1:-1].split(f'"{delimiter}"')
+    if line[0] == line[-1] == '"' and line.count('"') == 2 * len(fields):
+        return fields
     try:
-        fields = [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+        return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error as error:
         raise UnreadablePlateError(f"line {number}", found="no delimited text", expected="fields") from error
-    while fields and not fields[-1]:
-        fields.pop()
-    return tuple(fields)
 
 
 def _delimiter(text: str) -> str:
-    start = text.lstrip("\ufeff \r\n\t,;")
-    first = _FIRST_FIELD.match(start)
-    if first is None or "xponent" not in start.splitlines()[0].casefold():
-        raise UnreadablePlateError("first line", found=_what_it_is(start), expected="Program, xPONENT")
-    return first.group(1)
+    first = _FIRST_LINE.match(text)
+    if first is not None:
+        return first.group(1)
+    if re.search(r'^"?datatype:?"?[,;\t]"?median\b', text, re.IGNORECASE | re.MULTILINE) and not re.match(
+        r'\W*program"?[ \t]*[,;\t]"?\w', text, re.IGNORECASE
+    ):
+        raise UnreadablePlateError("first line", found="no xPONENT header", expected="Program, xPONENT")
+    raise name_other_text(text)
 
 
-def _what_it_is(start: str) -> str:
-    if "EventNo" in start[:2000] or start.startswith("Sample ID:"):
-        return "a bead-level file of one well"
-    if _FIRST_FIELD.match(start):
-        return "the export of another program"
-    return "no xPONENT header"
+def _check_end(after: Sequence[Record]) -> None:
+    more = [record for record in after if not _CHECKSUM_LINE.fullmatch(record.fields[0])]
+    if more:
+        raise UnreadablePlateError(
+            f"line {more[0].line}",
+            found="text after the end of an export",
+            expected="one export in one file",
+            remedy="Put each export in a file of its own. " + EXPORT_AGAIN,
+        )
 
 
-def _split_sections(records: Sequence[Record]) -> tuple[tuple[Record, ...], dict[str, Section], bool]:
-    ends = [i for i, record in enumerate(records) if _END_MARK.fullmatch(record.fields[0])]
-    body = records[: ends[0]] if ends else records
+def _split_sections(
+    body: Sequence[Record], known_sections: Sequence[str]
+) -> tuple[tuple[Record, ...], dict[str, Section]]:
+    known = {plain_name(name): name for name in known_sections}
     starts = [i for i, record in enumerate(body) if _SECTION_MARK.fullmatch(record.fields[0])]
     sections: dict[str, Section] = {}
     for start, stop in pairwise([*starts, len(body)]):
-        section = _section(body[start], body[start + 1 : stop])
-        if section.name in sections:
+        printed = body[start].fields[1] if len(body[start].fields) > 1 else ""
+        name = known.get(plain_name(printed), printed)
+        if name in sections:
             raise UnreadablePlateError(
-                f"line {section.line}",
-                found=f"a second section {section.name}",
+                f"line {body[start].line}",
+                found=f"a second section {name}",
                 expected="each section once",
                 remedy="Put one export in one file. " + EXPORT_AGAIN,
             )
-        sections[section.name] = section
-    header = tuple(body[: starts[0]] if starts else body)
-    return header, sections, bool(ends)
+        sections[name] = _section(name, body[start].line, body[start + 1 : stop])
+    return tuple(body[: starts[0]] if starts else body), sections
 
 
-def _section(mark: Record, records: Sequence[Record]) -> Section:
-    name = mark.fields[1] if len(mark.fields) > 1 else ""
+def _section(name: str, line: int, records: Sequence[Record]) -> Section:
     header = records[0].fields if records else ()
-    return Section(name, mark.line, header, tuple(_whole_location(record) for record in records[1:]))
+    return Section(name, line, header, tuple(_whole_location(record) for record in records[1:]))
 
 
 def _whole_location(record: Record) -> Record:
     # Without quotes the comma in `1(1,A1)` splits the location in two.
     fields = record.fields
-    if len(fields) > 1 and re.fullmatch(r"\d+\(\d+", fields[0]) and re.fullmatch(r"\w+\)", fields[1]):
+    if (
+        len(fields) > 1
+        and fields[1].endswith(")")
+        and re.fullmatch(r"\d+\s*\(\s*\d+", fields[0])
+        and re.fullmatch(r"\w+\)", fields[1])
+    ):
         return Record(record.line, (f"{fields[0]},{fields[1]}", *fields[2:]))
     return record
 
 
-def _checksum(data: bytes, *, has_end: bool) -> str:
-    end = _END_MARK_BYTES.search(data)
+def _checksum(data: bytes, text: str) -> str:
+    data = data.removeprefix(_BOM_8)
+    if _utf_16(data):
+        data = text.encode("utf-8", errors="replace")
+    end = _WRITTEN_END.search(data)
     if end is None:
-        return "fails" if has_end else "absent"
-    printed = _CHECKSUM.search(data, end.start())
-    if printed is None:
-        return "absent"
+        return "fails" if _TRACE_OF_END.search(data) else "absent"
     body = data[: end.start()]
-    if b"\r\n" not in body:  # a copy that went through a system with other line ends: the content is the same
+    if end.group(1) == b"\n" and b"\r\n" not in body:
+        # A copy that went through a system with other line ends: the content is the same.
         body = body.replace(b"\n", b"\r\n")
-    return "ok" if zlib.crc32(body) == int(printed.group(1), 16) else "fails"
-
-
-def find_decimal_mark(cells: Iterable[str], *, delimiter: str) -> str:
-    """Return the decimal mark of number cells, '.' or ','.
-
-    Raises:
-        UnreadablePlateError: where both are used.
-    """
-    cells = list(cells)
-    has_point = any(_is_decimal(cell, mark=".") for cell in cells)
-    has_comma = any(_is_decimal(cell, mark=",") for cell in cells)
-    if has_point and has_comma:
-        raise UnreadablePlateError(
-            "numbers", found="decimal points and decimal commas", expected="one of them"
-        )
-    if has_point or has_comma:
-        return "," if has_comma else "."
-    return "," if delimiter == ";" and any("," in cell for cell in cells) else "."
-
-
-def _is_decimal(cell: str, *, mark: str) -> bool:
-    mark = re.escape(mark)
-    is_number = re.fullmatch(rf"[-+]?\d*{mark}\d+([eE][-+]?\d+)?", cell)
-    in_thousands = re.fullmatch(rf"[-+]?[1-9]\d{{0,2}}({mark}\d{{3}})+", cell)
-    return bool(is_number) and not in_thousands
-
-
-def with_point(cell: str, *, decimal_mark: str) -> str:
-    """Return a printed number with a decimal point and without marks between thousands."""
-    thousands = "." if decimal_mark == "," else ","
-    if re.fullmatch(rf"[<>]?\s*[-+]?[\d{thousands}{decimal_mark}]+([eE][-+]?\d+)?", cell):
-        return cell.replace(thousands, "").replace(decimal_mark, ".")
-    return cell
-
-
-def parse_number(cell: str, *, decimal_mark: str) -> float | None:
-    """Return the number in a cell; none where it says that there is none (NaN, N/A, empty).
-
-    Raises:
-        ValueError: where the cell is no finite number.
-    """
-    if cell.casefold() in _MISSING:
-        return None
-    text = with_point(cell, decimal_mark=decimal_mark)
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-        raise ValueError("no finite number")
-    return float(text)
+    return "ok" if zlib.crc32(body) == int(end.group(2), 16) else "fails"
