@@ -12,6 +12,7 @@ from expectations.rule import Rule, is_given, is_one_of
 from expectations.rules_cohort import COHORT_MEASURES, COHORT_RULES
 from expectations.rules_courses import (
     COUNT_MEASURES,
+    COUNT_PART_RULES,
     COUNT_RULES,
     FOLLOW_UP_RULES,
     TOXICITY_MEASURES,
@@ -24,9 +25,12 @@ from expectations.rules_plates import (
     PLATE_CURVE_RULES,
     PLATE_WELL_RULES,
 )
+from expectations.rules_plausibility import PLAUSIBILITY_HELPERS, PLAUSIBILITY_RULES
+from expectations.rules_plausibility import TABLE as PLAUSIBILITY
 from expectations.rules_tables import FATAL_RULES
 from transforms.schemas import (
     COHORT,
+    COUNT_PARTS,
     COUNTS,
     CYTOKINES,
     FOLLOW_UP,
@@ -47,7 +51,8 @@ _OF_THE_PATIENT = (
 
 # Columns that a frame must carry beside its table's own: facts of other tables, joined by the caller.
 HELPERS: Mapping[str, tuple[Column, ...]] = {
-    table.name: _OF_THE_PATIENT for table in (COUNTS, FOLLOW_UP, TOXICITIES, CYTOKINES)
+    **{table.name: _OF_THE_PATIENT for table in (COUNTS, COUNT_PARTS, FOLLOW_UP, TOXICITIES, CYTOKINES)},
+    PLAUSIBILITY: PLAUSIBILITY_HELPERS,
 }
 
 # Columns that validation computes from the frame for some rules to look at.
@@ -118,6 +123,7 @@ ROW_RULES: Mapping[str, tuple[Rule, ...]] = {
     for table, rules in (
         (PATIENTS, _schema_rules(PATIENTS) + PATIENT_RULES),
         (COUNTS, _schema_rules(COUNTS) + COUNT_RULES),
+        (COUNT_PARTS, _schema_rules(COUNT_PARTS) + COUNT_PART_RULES),
         (FOLLOW_UP, _schema_rules(FOLLOW_UP) + FOLLOW_UP_RULES),
         (TOXICITIES, _schema_rules(TOXICITIES) + TOXICITY_RULES),
         (CYTOKINES, _schema_rules(CYTOKINES) + CYTOKINE_RULES),
@@ -125,7 +131,7 @@ ROW_RULES: Mapping[str, tuple[Rule, ...]] = {
         (PLATE_CURVES, _schema_rules(PLATE_CURVES) + PLATE_CURVE_RULES),
         (COHORT, _own_cohort_rules() + COHORT_RULES),
     )
-}
+} | {PLAUSIBILITY: PLAUSIBILITY_RULES}
 
 
 def every_rule() -> tuple[Rule, ...]:
@@ -144,8 +150,16 @@ def describe_rules() -> list[dict[str, str]]:
             "expected": rule.expected,
             "reason": rule.reason,
             "null_means": rule.null_means,
-            "when_broken": "the night stops" if rule.is_fatal else "the row goes to quarantine",
+            "when_broken": _what_follows(rule),
             "remedy": rule.remedy,
         }
         for rule in every_rule()
     ]
+
+
+def _what_follows(rule: Rule) -> str:
+    if rule.is_fatal:
+        return "the night stops"
+    return (
+        "the count is left out of the cohort" if rule.table == PLAUSIBILITY else "the row goes to quarantine"
+    )

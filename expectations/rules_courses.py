@@ -92,6 +92,26 @@ COUNT_RULES = (
     ),
 )
 
+COUNT_PART_RULES = (
+    patient_is_known("count_parts"),
+    Rule(
+        name="part_of_a_count_is_between_0_and_500000",
+        table="count_parts",
+        column="amount",
+        **is_between("amount", 0, 500_000, unit="cells/uL, or percent"),
+        reason="More leukocytes are not seen in these cohorts: the unit or the decimal mark is wrong.",
+        remedy="Check value and unit, correct them and send the file again",
+    ),
+    Rule(
+        name="part_of_a_count_is_drawn_between_1990_and_the_night",
+        table="count_parts",
+        column="collected_at",
+        **is_a_past_day("collected_on"),
+        reason="No blood is drawn tomorrow: day and month are swapped, or the year is wrong.",
+        remedy=_CORRECT_DATE,
+    ),
+)
+
 FOLLOW_UP_RULES = (
     patient_is_known("follow_up"),
     Rule(

@@ -51,6 +51,13 @@ class Landed:
         """The whole file."""
         return self.file.path.read_bytes() if self.held is None else self.held
 
+    def head(self, n_bytes: int) -> bytes:
+        """Return the first bytes of the file."""
+        if self.held is not None:
+            return self.held[:n_bytes]
+        with self.file.path.open("rb") as file:
+            return file.read(n_bytes)
+
     @property
     def name_of_lines(self) -> str:
         """The file that lines are counted in: a plate's lines are those of its layout."""

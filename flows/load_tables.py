@@ -1,10 +1,10 @@
-"""Loading the tables that arrive as CSV: patients, counts, follow-up, toxicities.
+"""Loading the tables that arrive as CSV: patients, follow-up, toxicities.
 
-Here: parse, validate, merge, write and account, file after file in the order they came. Not here: the
-parsers and rules themselves, nor plates (`flows.load_plates`). Called by `flows.steps`.
+Here: parse, validate, merge, write and account, file after file in the order they came. Not here: the parsers
+and rules themselves, nor counts and plates (`flows.load_counts`, `flows.load_plates`). Called by
+`flows.steps`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,13 +14,10 @@ from expectations.validation import Validation, validate_rows
 from flows.accounts import Account, Fresh, close_account, quarantine_rows, settle_known
 from flows.landed import LandedFile
 from flows.warehouse import Warehouse
-from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame, no_findings
+from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame
 from transforms.landed_csv import parse_landed_csv
 from transforms.merge import merge_rows
 from transforms.schemas import PATIENT_KEY, PATIENTS, QUARANTINE, Table
-from transforms.units import tidy_counts
-
-_TIDY: dict[str, Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]] = {"counts": tidy_counts}
 
 
 @dataclass(frozen=True)
@@ -67,13 +64,9 @@ def stage_file(fresh: Fresh, table: Table) -> Staged:
     except UnreadableFileError as error:
         empty = pl.DataFrame(schema={**table.polars_schema, "line": pl.Int64()})
         return Staged(fresh, empty, findings_frame([error.refusal]))
-    rows, untidy = _TIDY.get(table.name, _as_it_is)(parsed.rows)
-    rejected = pl.concat([parsed.rejected, untidy])
-    return Staged(fresh, fresh.to_try(rows), fresh.to_try(rejected), "; ".join(parsed.notes) or None)
-
-
-def _as_it_is(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return rows, no_findings()
+    return Staged(
+        fresh, fresh.to_try(parsed.rows), fresh.to_try(parsed.rejected), "; ".join(parsed.notes) or None
+    )
 
 
 def _frame_to_validate(warehouse: Warehouse, staged: list[Staged], table: Table) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import polars as pl
 
 from expectations.validation import Audit, Validation
 from flows.accounts import DERIVED_SOURCE, Account
+from flows.derivation import DerivedFrames
 from flows.plate_review import PlateReview
 from flows.settings import HomePaths, Settings
 from flows.tracked import LoggedRun, RegisteredPredictor
@@ -67,15 +68,15 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Derived:
-    """The cohort and the courses of the counts; frames of `COHORT`, `MONTHLY_COUNTS`, `COUNT_COURSE`.
+    """What was derived: all of it (`frames`), and the cohort and its monthly counts once they were checked.
 
     `cytokines` are those of the warehouse. `left_out` (`QUARANTINE`) says of whom the parts contradict each
     other; `checks` are the rules' verdicts.
     """
 
+    frames: DerivedFrames
     cohort: pl.DataFrame
     monthly_counts: pl.DataFrame
-    count_course: pl.DataFrame
     cohort_sha256: str
     left_out: pl.DataFrame
     plates: PlateReview

@@ -20,8 +20,10 @@ from flows.accounts import (
     record_quarantine,
     refused_entries,
 )
+from flows.derivation import READ_FROM, DerivedFrames, derive_frames, derived_to_write
 from flows.files import write_whole
 from flows.landing import ORIGIN_FILE, list_landing
+from flows.load_counts import load_counts
 from flows.load_plates import load_plates
 from flows.load_tables import load_table
 from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
@@ -37,14 +39,14 @@ from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, fi
 from models.predictor import train_predictor
 from models.promotion import Decision, judge
 from models.study.analyses import estimate_study
-from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError, UsageError
 from transforms.origin import LANDED, RECONSTRUCTED
 from transforms.published import agreement_estimates, compare_with_published, estimates_csv
-from transforms.schemas import COHORT, CYTOKINES, LANDED_TABLES, NIGHTS, QUARANTINE
+from transforms.schemas import COHORT, COUNTS, CYTOKINES, LANDED_TABLES, NIGHTS, QUARANTINE
 
 Figures = Mapping[str, ReportFigure]
+_LANDED = tuple(table.name for table in LANDED_TABLES)
 COMPARED_WITH = ("estimates", "cytokines", "cohort", "nights", "changes")
 
 
@@ -69,7 +71,9 @@ def load_landing(night: Night) -> Loaded:
         former = {name: warehouse.read(name) for name in COMPARED_WITH}
         warehouse.begin()
         sources = [
-            load_table(warehouse, listing.of(table.name), table=table, night=night.day)
+            load_counts(warehouse, listing.of(table.name), night=night.day)
+            if table is COUNTS
+            else load_table(warehouse, listing.of(table.name), table=table, night=night.day)
             for table in LANDED_TABLES
         ]
         sources.append(load_plates(warehouse, listing.of("plates"), night=night.day))
@@ -105,36 +109,44 @@ def read_origin(landing: Path) -> str:
 
 
 def derive(night: Night, loaded: Loaded) -> Derived:
-    """Derive the cohort, leave out patients whose parts contradict each other, and check the whole tables.
+    """Derive courses and cohort, leave out what contradicts itself, and check the whole tables.
 
-    A patient who is left out has a finding that points to the row of `patients`. Raises `FatalDataError` with
+    A count that cannot be of its course, and a patient whose parts contradict each other, have a finding that
+    points to the row they came from. Raises `FatalDataError` with
     every fatal rule that is broken.
     """
     with Warehouse(loaded.working) as warehouse:
-        tables = {table.name: warehouse.read(table.name) for table in LANDED_TABLES}
-        cytokines = warehouse.read("cytokines")
+        tables = {name: warehouse.read(name) for name in {*_LANDED, *READ_FROM}}
         files = warehouse.read("loads").select("file_id", "file").unique("file_id")
         plates = review_plates(warehouse, night=night.day)
-    course = derive_count_course(tables["counts"], tables["patients"])
-    monthly = derive_monthly_counts(course)
-    cohort = derive_cohort(
-        tables["patients"], course, monthly, cytokines=cytokines, follow_up=tables["follow_up"]
-    )
-    audits = validate_tables({**tables, "cohort": cohort}, night=night.day, former_rows=loaded.rows_before)
+        n_taken_back = _n_taken_back(warehouse, night)
+    frames = derive_frames(tables, night=night.day)
+    audited = {name: tables[name] for name in (*_LANDED, "cytokines")}
+    audited |= {"cohort": frames.cohort, "monthly_counts": frames.monthly_counts}
+    former_rows = {**loaded.rows_before, "counts": loaded.rows_before["counts"] - n_taken_back}
+    audits = validate_tables(audited, night=night.day, former_rows=former_rows)
     _stop_at(broken_rules(audits), night, loaded)
     origins = tables["patients"].select(*COHORT.key, "file_id", "line")
-    validation = validate_rows("cohort", cohort.join(origins, on=COHORT.key), night=night.day)
+    validation = validate_rows("cohort", frames.cohort.join(origins, on=COHORT.key), night=night.day)
     whole = validation.passed.select(COHORT.column_names)
+    failed = [one.failed for one in (*frames.checks, validation)]
     return Derived(
+        frames=frames,
         cohort=whole,
-        monthly_counts=monthly.join(whole, on=COHORT.key, how="semi"),
-        count_course=course,
+        monthly_counts=frames.monthly_counts.join(whole, on=COHORT.key, how="semi"),
         cohort_sha256=frame_sha256(whole, COHORT.key),
-        left_out=_cohort_findings(validation.failed, files, night),
+        left_out=pl.concat([_set_aside(one, files, night) for one in failed]).unique(maintain_order=True),
         plates=plates,
-        cytokines=cytokines.select(CYTOKINES.column_names),
-        checks=(validation, *audits),
+        cytokines=tables["cytokines"].select(CYTOKINES.column_names),
+        checks=(*frames.checks, validation, *audits),
     )
+
+
+def _n_taken_back(warehouse: Warehouse, night: Night) -> int:
+    """Counts that left the table tonight for the history, and that no other took the place of."""
+    gone = warehouse.read("counts_history").filter(pl.col("replaced_night") == night.day)
+    is_former = gone.filter(pl.col("loaded_night") < night.day)
+    return len(is_former.join(warehouse.read("counts"), on=COUNTS.key, how="anti").unique(COUNTS.key))
 
 
 def _stop_at(broken: list[Rule], night: Night, loaded: Loaded) -> None:
@@ -157,11 +169,18 @@ def write_quarantine(night: Night, quarantine: pl.DataFrame) -> Path:
     return write_whole(night.folder / "quarantine.csv", quarantine.write_csv())
 
 
-def _cohort_findings(failed: pl.DataFrame, files: pl.DataFrame, night: Night) -> pl.DataFrame:
-    """Turn broken rules of the cohort into rows of `QUARANTINE`: the patient's own file and line."""
+def _set_aside(failed: pl.DataFrame, files: pl.DataFrame, night: Night) -> pl.DataFrame:
+    """Turn broken rules of derived rows into rows of `QUARANTINE`: the file and line they came from.
+
+    A derived count comes from two rows; its finding names neither.
+    """
     return (
         failed.join(files, on="file_id", how="left", maintain_order="left")
-        .with_columns(source=pl.lit(DERIVED_SOURCE), first_night=pl.lit(night.day))
+        .with_columns(
+            pl.col("file").fill_null("derived counts"),
+            source=pl.lit(DERIVED_SOURCE),
+            first_night=pl.lit(night.day),
+        )
         .select(QUARANTINE.column_names)
     )
 
@@ -197,7 +216,9 @@ def finish_warehouse(night: Night, results: Results) -> Snapshot:
         warehouse.begin()
         warehouse.replace_all("cohort", derived.cohort)
         warehouse.replace_all("monthly_counts", derived.monthly_counts)
-        warehouse.replace_all("count_course", derived.count_course)
+        _write_derived_counts(warehouse, derived.frames, night)
+        for name in ("count_course", "weekly_counts", "site_feed", "definition_classes"):
+            warehouse.replace_all(name, getattr(derived.frames, name))
         warehouse.replace_all("estimates", results.analysed.study.estimates)
         warehouse.replace_all("guide_sets", derived.plates.guide_sets)
         warehouse.replace_all("control_chart", derived.plates.chart)
@@ -211,6 +232,11 @@ def finish_warehouse(night: Night, results: Results) -> Snapshot:
         return Snapshot(loaded.working, file_sha256(loaded.working), is_new=True)
     loaded.working.unlink()
     return Snapshot(current, file_sha256(current), is_new=False)
+
+
+def _write_derived_counts(warehouse: Warehouse, frames: DerivedFrames, night: Night) -> None:
+    new, gone = derived_to_write(frames.derived_counts, warehouse.read("counts"))
+    warehouse.correct(COUNTS, new, gone, file_id=DERIVED_SOURCE, night=night.day)
 
 
 def _nights_with(night: Night, results: Results, nights: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from transforms.errors import DamagedFileError, WorldError
 from transforms.schemas import (
     CHANGES,
     CONTROL_CHART,
+    COUNT_TABLES,
     DERIVED_TABLES,
     ESTIMATES,
     GUIDE_SETS,
@@ -54,9 +55,10 @@ def _history(table: Table) -> Table:
     return Table(f"{table.name}_history", (), (*table.columns, *PROVENANCE, _NIGHT))
 
 
-LOADED_TABLES = tuple(_stored(table) for table in (*LANDED_TABLES, *PLATE_TABLES))
+_FROM_FILES = (*LANDED_TABLES, *COUNT_TABLES, *PLATE_TABLES)
+LOADED_TABLES = tuple(_stored(table) for table in _FROM_FILES)
 HISTORY_TABLES = (
-    *(_history(table) for table in (*LANDED_TABLES, *PLATE_TABLES)),
+    *(_history(table) for table in _FROM_FILES),
     Table("quarantine_history", (), (*QUARANTINE.columns, _NIGHT)),
 )
 ALL_TABLES = {

@@ -146,9 +146,9 @@ def plant(root: Path, place: str, code: str) -> Path:
         ("models/roc.py", "from flows.settings import Settings", "flows"),
         ("models/roc.py", "import expectations.rules", "expectations"),
         ("expectations/rules.py", "from models import roc", "models"),
-        ("transforms/units.py", "def f():\n    from models.roc import Roc", "models"),
-        ("transforms/units.py", "import numpy as np", "numpy"),
-        ("transforms/units.py", "if True:\n    import scipy.stats", "scipy"),
+        ("transforms/merge.py", "def f():\n    from models.roc import Roc", "models"),
+        ("transforms/merge.py", "import numpy as np", "numpy"),
+        ("transforms/merge.py", "if True:\n    import scipy.stats", "scipy"),
         ("flows/steps.py", "import duckdb", "duckdb"),
         ("flows/deep/steps.py", "from mlflow.entities import Run", "mlflow"),
         ("models/roc.py", "class A:\n    def f(self):\n        import sklearn.metrics as m", "sklearn"),
@@ -162,7 +162,7 @@ def test_a_planted_import_is_found(tmp_path, place, code, package):
     ("place", "code"),
     [
         ("flows/warehouse.py", "import duckdb\nimport models.roc\nfrom transforms import units"),
-        ("transforms/units.py", "import csv\nimport polars as pl\nfrom transforms.schemas import Table"),
+        ("transforms/merge.py", "import csv\nimport polars as pl\nfrom transforms.schemas import Table"),
         ("models/roc.py", "import numpy as np\nfrom models.estimate import Estimate"),
     ],
 )

@@ -18,11 +18,23 @@ RECOVERY_MONTH = 2
 _IL7_COLUMNS = {"pg_ml": "concentration_pg_ml", "range": "range", "limit_pg_ml": "limit_pg_ml"}
 
 
-def ctcae_grade(tlc_cells_per_ul: pl.Expr) -> pl.Expr:
+_NO_COVERAGE = pl.DataFrame(
+    schema={
+        **dict.fromkeys(PATIENT_KEY, pl.String()),
+        "n_weeks_seen": pl.Int64(),
+        "n_weeks_expected": pl.Int64(),
+    }
+)
+
+
+def ctcae_grade(tlc_cells_per_ul: pl.Expr, lower_limit: pl.Expr | None = None) -> pl.Expr:
     """Grade a lymphocyte count (cells/uL) by CTCAE v4.0 'lymphocyte count decreased', 0 to 4.
 
-    1: below the lower limit of normal (1,000) to 800; 2: below 800 to 500; 3: below 500 to 200; 4: below 200.
+    1: below the lower limit of normal to 800; 2: below 800 to 500; 3: below 500 to 200; 4: below 200.
+    lower_limit: the laboratory's (cells/uL); 1,000 where there is none.
     """
+    usual = pl.lit(LOWER_LIMIT_OF_NORMAL_CELLS_PER_UL)
+    normal_from = usual if lower_limit is None else pl.coalesce(lower_limit, usual)
     return (
         pl.when(tlc_cells_per_ul < ASL_BELOW_CELLS_PER_UL)
         .then(4)
@@ -30,7 +42,7 @@ def ctcae_grade(tlc_cells_per_ul: pl.Expr) -> pl.Expr:
         .then(3)
         .when(tlc_cells_per_ul < 800)
         .then(2)
-        .when(tlc_cells_per_ul < LOWER_LIMIT_OF_NORMAL_CELLS_PER_UL)
+        .when(tlc_cells_per_ul < normal_from)
         .then(1)
         .when(tlc_cells_per_ul.is_not_null())
         .then(0)
@@ -56,7 +68,7 @@ def derive_count_course(counts: pl.DataFrame, patients: pl.DataFrame) -> pl.Data
             months_from_rt_start=days / DAYS_PER_MONTH,
             rt_week=pl.when(is_during_rt).then(days // 7 + 1),
             is_during_rt=is_during_rt,
-            ctcae_grade=ctcae_grade(pl.col("tlc_cells_per_ul")),
+            ctcae_grade=ctcae_grade(pl.col("tlc_cells_per_ul"), pl.col("lower_limit_cells_per_ul")),
         )
         .select(COUNT_COURSE.column_names)
         .sort(COUNT_COURSE.key)
@@ -91,9 +103,11 @@ def derive_cohort(
     *,
     cytokines: pl.DataFrame,
     follow_up: pl.DataFrame,
+    coverage: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Join everything known of a patient into one row; what was not measured stays empty.
 
+    coverage: n_weeks_seen and n_weeks_expected of patients (`transforms.counts.completeness`).
     Returns a frame of `COHORT`, sorted by patient, a row for every row of `patients`.
     """
     parts = (
@@ -101,6 +115,7 @@ def derive_cohort(
         _nadirs(course),
         _il7(cytokines),
         follow_up.select(*PATIENT_KEY, "last_contact_date", "death_date", "progression_date"),
+        _NO_COVERAGE if coverage is None else coverage,
     )
     joined = patients
     for part in parts:
@@ -121,6 +136,7 @@ def derive_cohort(
             ),
             **_survival(),
         )
+        .with_columns(asl_definition=pl.lit(None), asl_definition_version=pl.lit(None))
         .select(COHORT.column_names)
         .cast(COHORT.polars_schema)
         .sort(COHORT.key)

@@ -250,11 +250,13 @@ def _fit_part(curves: pl.DataFrame, standards: pl.DataFrame, *, has_asymmetry: b
     levels = _levels(curves, standards)
     fits = fit_curves(levels, has_asymmetry=has_asymmetry)
     total = levels.along**2 + np.sum(levels.signal**2, axis=0) + levels.squares_within
+    with np.errstate(all="ignore"):
+        r_squared = 1 - fits.squares / fits.squares_about_mean
     has_numbers = np.all([np.isfinite(getattr(fits, name)) for name in COEFFICIENTS], axis=0) & (fits.c > 0)
     return curves.with_columns(
         model=pl.lit(FIVE_PARAMETERS if has_asymmetry else FOUR_PARAMETERS),
         **{name: pl.Series(getattr(fits, name)) for name in COEFFICIENTS},
-        r_squared=pl.Series(1 - fits.squares / fits.squares_about_mean),
+        r_squared=pl.Series(np.where(np.isfinite(r_squared), r_squared, np.nan), nan_to_null=True),
         is_flat=pl.Series((fits.is_flat | (fits.squares <= _EXACT_ENOUGH * total)) & has_numbers),
         rises=pl.Series(fits.b > fits.a),
         is_extreme=pl.Series(fits.is_extreme),

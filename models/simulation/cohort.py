@@ -185,13 +185,17 @@ def _counts(keys: pl.DataFrame, block: _Block, sites: tuple[Site, ...]) -> pl.Da
     local = day.astype("datetime64[m]") + counts.minute
     hours = np.array([site.utc_offset_hours for site in sites])[site].astype("timedelta64[h]")
     cells_in_unit = np.array([1000.0 if site.is_in_thousands else 1.0 for site in sites])
-    columns = {
+    columns: dict[str, pl.Series | pl.Expr] = {
         "collected_at": pl.Series((local - hours).astype("datetime64[us]")),
         "collected_on": pl.Series(day),
         "code": _words(site, *(site.loinc_code for site in sites)),
         "value": pl.Series(counts.tlc_cells_per_ul / cells_in_unit[site]),
         "unit": _words(site, *(site.unit for site in sites)),
         "tlc_cells_per_ul": pl.Series(counts.tlc_cells_per_ul),
+        "comparator": pl.lit(None),
+        "method": pl.lit("measured"),
+        "lower_limit_cells_per_ul": pl.lit(None),
+        "status": pl.lit("final"),
     }
     return keys[counts.patient].with_columns(**columns).select(COUNTS.column_names).cast(COUNTS.polars_schema)
 

@@ -10,7 +10,16 @@ from transforms import schemas
 
 NIGHT = date(2024, 6, 30)
 TABLES = {
-    table.name: table for table in schemas.LANDED_TABLES + schemas.PLATE_TABLES + schemas.DERIVED_TABLES
+    **{
+        table.name: table
+        for table in (
+            *schemas.LANDED_TABLES,
+            schemas.COUNT_PARTS,
+            *schemas.PLATE_TABLES,
+            *schemas.DERIVED_TABLES,
+        )
+    },
+    "count_plausibility": schemas.COUNTS,
 }
 OF_THE_PATIENT = {"is_known_patient": True, "rt_start_date": date(2024, 3, 1)}
 PATIENT = {
@@ -48,7 +57,33 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "value": 0.42,
         "unit": "10*3/uL",
         "tlc_cells_per_ul": 420.0,
+        "method": "measured",
+        "status": "final",
         **OF_THE_PATIENT,
+    },
+    "count_parts": {
+        "site": "S1",
+        "patient_id": "P-0001",
+        "collected_at": datetime(2024, 3, 8, 7, 30),
+        "collected_on": date(2024, 3, 8),
+        "code": "6690-2",
+        "value": 4.2,
+        "unit": "10*3/uL",
+        "part": "leukocytes",
+        "amount": 4200.0,
+        "status": "final",
+        **OF_THE_PATIENT,
+    },
+    "count_plausibility": {
+        "site": "S1",
+        "patient_id": "P-0001",
+        "collected_at": datetime(2024, 3, 8, 7, 30),
+        "collected_on": date(2024, 3, 8),
+        "code": "731-0",
+        "value": 0.42,
+        "unit": "10*3/uL",
+        "tlc_cells_per_ul": 420.0,
+        **{helper.name: True for helper in HELPERS["count_plausibility"]},
     },
     "follow_up": {
         "site": "S1",
@@ -91,6 +126,7 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "concentration_pg_ml": 9.8,
         "range": "within",
         "instrument_result": "9.8",
+        "is_excluded": False,
     },
     "plate_curves": {
         "plate_id": "plate-1",
@@ -112,6 +148,8 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "has_recovered": True,
         "pre_rt_il7_pg_ml": 2.6,
         "post_rt_il7_pg_ml": 4.1,
+        "pre_rt_il7_range": "within",
+        "post_rt_il7_range": "within",
         "delta_il7_pg_ml": 1.5,
         "il7_group": "il7_high",
         "os_months": 12.0,

@@ -10,6 +10,7 @@ from staged_rows import NIGHT, TABLES, staged
 
 from expectations.rule import Given
 from expectations.rules import FATAL_RULES, HELPERS, ROW_RULES, describe_rules, every_rule
+from expectations.rules_plausibility import PLAUSIBILITY_RULES
 from expectations.validation import validate_rows, validate_tables
 
 TOMORROW = NIGHT + timedelta(days=1)
@@ -57,6 +58,14 @@ BREAKS: dict[str, dict[str, list[dict[str, object]]]] = {
             },
         ],
         "blood_is_drawn_at_most_a_year_before_rt": [{"collected_on": date(2023, 2, 28)}],
+    },
+    "count_parts": {
+        "count_parts_patient_is_known": [{"is_known_patient": False}],
+        "part_of_a_count_is_between_0_and_500000": [{"amount": -1.0}, {"amount": 500_001.0}],
+        "part_of_a_count_is_drawn_between_1990_and_the_night": [{"collected_on": TOMORROW}],
+    },
+    "count_plausibility": {
+        rule.name: [{str(rule.arguments["column"]): False}] for rule in PLAUSIBILITY_RULES
     },
     "follow_up": {
         "follow_up_patient_is_known": [{"is_known_patient": False, "rt_start_date": None}],
@@ -304,7 +313,11 @@ def test_an_argument_that_the_night_does_not_give_is_an_error():
 def test_each_rule_has_a_line_in_the_docs():
     lines = describe_rules()
     assert [line["rule"] for line in lines] == [rule.name for rule in every_rule()]
-    assert {line["when_broken"] for line in lines} == {"the night stops", "the row goes to quarantine"}
+    assert {line["when_broken"] for line in lines} == {
+        "the count is left out of the cohort",
+        "the night stops",
+        "the row goes to quarantine",
+    }
 
 
 def test_helper_columns_are_none_of_the_tables_own():

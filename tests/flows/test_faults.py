@@ -14,9 +14,9 @@ from flows.simulate import Delivery, write_landing
 from flows.steps import load_landing
 from flows.warehouse import Warehouse
 from models.simulation.faults import FAULTS
+from transforms.counts.results import from_landed_csv, tidy_results
 from transforms.landed_csv import parse_landed_csv
 from transforms.schemas import COUNTS
-from transforms.units import tidy_counts
 
 pytestmark = pytest.mark.slow
 
@@ -47,8 +47,8 @@ def is_twin(account: Account) -> bool:
 
 def counts_as_read(landing: Path, name: str) -> pl.DataFrame:
     """The lines of a file of counts that can be read, with their keys and cells/uL."""
-    rows, _ = tidy_counts(parse_landed_csv((landing / name).read_bytes(), COUNTS).rows)
-    return rows.select(pl.lit(name).alias("file"), "line", *VALUE)
+    rows = parse_landed_csv((landing / name).read_bytes(), COUNTS).rows
+    return tidy_results(from_landed_csv(rows)).counts.select(pl.lit(name).alias("file"), "line", *VALUE)
 
 
 def where(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:

@@ -12,12 +12,12 @@ from flows.landing import list_landing
 from flows.simulate import MOST_PATIENTS_ON_PLATES, TABLES, Delivery, write_landing
 from models.simulation.cohort import simulate_patients
 from models.simulation.truth import TRUTH
+from transforms.counts.results import from_landed_csv, tidy_results
 from transforms.errors import UsageError, WorldError
 from transforms.landed_csv import parse_landed_csv
 from transforms.plates.layout import parse_layout
 from transforms.plates.xponent import parse_xponent
 from transforms.schemas import COUNTS, PATIENT_KEY
-from transforms.units import tidy_counts
 
 MESS = Delivery(has_mess=True)
 
@@ -90,8 +90,9 @@ def test_every_row_that_was_drawn_is_in_a_file_and_loads(clean, table):
     rows = load(clean.out, table)
     drawn = getattr(next(simulate_patients(98, seed=11, n_sites=4)), table.name)
     if table is COUNTS:
-        rows, findings = tidy_counts(rows)
-        assert findings.is_empty()
+        tidy = tidy_results(from_landed_csv(rows))
+        rows = tidy.counts
+        assert tidy.rejected.is_empty()
         # Some sites write the day alone.
         rows, drawn = (frame.with_columns(pl.col("collected_at").dt.date()) for frame in (rows, drawn))
     rows = rows.select(drawn.columns)

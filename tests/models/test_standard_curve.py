@@ -1,7 +1,5 @@
-"""Standard curves are fitted by the instrument's rule, and no concentration is given where there is none."""
+"""Standard curves are fitted by the instrument's rule, and where there is none, a reason is given."""
 
-from dataclasses import replace
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,81 +10,58 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from models.curves.standard_curve import concentrations, fit_standard_curves, inverse, with_instrument_results
+from models.curves import descent
+from models.curves.standard_curve import FOUR_PARAMETERS, fit_standard_curves
+from tests.models.curve_wells import (
+    LADDER,
+    NOISY,
+    Coefficients,
+    Standards,
+    curve,
+    ladder,
+    measured,
+    unknowns_of,
+    wells_of,
+)
 from transforms import schemas
-from transforms.plates.wells import TIDY_WELLS, tidy_wells
+from transforms.plates.wells import tidy_wells
 from transforms.plates.xponent import parse_xponent
-from transforms.plates.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
-LADDER = [0.64 * 4**i for i in range(7)]
-Coefficients = tuple[float, float, float, float, float]
-TRUE: Coefficients = (4.0, 30_000.0, 900.0, -1.1, 1.3)
 
 
-def curve(x: float, coefficients: Coefficients) -> float:
-    a, b, c, d, f = coefficients
-    return a if x == 0 else a + (b - a) / (1 + (x / c) ** d) ** f
+def only_curve(wells: pl.DataFrame) -> dict[str, object]:
+    return fit_standard_curves(wells).row(0, named=True)
 
 
-def wells_of(
-    standards: list[tuple[float, float]], unknowns: list[float] | None = None, **others: object
-) -> pl.DataFrame:
-    rows = [{"kind": "standard", "expected_pg_ml": x, "net_mfi": y} for x, y in standards]
-    rows += [{"kind": "unknown", "expected_pg_ml": None, "net_mfi": y} for y in unknowns or []]
-    same = {"plate_id": "p1", "analyte": "IL-7", "n_beads": 60, "dilution_factor": 1.0} | others
-    return pl.DataFrame([{"well": f"W{i}", **same, **row} for i, row in enumerate(rows)], schema=TIDY_WELLS)
-
-
-def ladder(coefficients: Coefficients = TRUE, levels: list[float] = LADDER) -> list[tuple[float, float]]:
-    return [(x, curve(x, coefficients)) for x in levels for _ in range(2)]
-
-
-def measured(wells: pl.DataFrame) -> pl.DataFrame:
-    return concentrations(fit_standard_curves(wells), wells)
-
-
-def reason(standards: list[tuple[float, float]], **others: object) -> str:
-    row = fit_standard_curves(wells_of(standards, **others)).row(0, named=True)
+def reason(standards: Standards, **others: object) -> str:
+    row = only_curve(wells_of(standards, **others))
     assert not row["converged"]
     assert [row[name] for name in "abcdf"] == [None] * 5
     return row["note"]
 
 
-# The inverse.
-
-
-def test_the_inverse_is_what_a_hand_works_out():
-    # A 0, B 100, C 10, D -1, F 2: y = 100 / (1 + 10 / x)^2; 25 at x = 10, 100 / (4/3)^2 = 56.25 at x = 30.
-    coefficients = np.array([[0.0, 100.0, 10.0, -1.0, 2.0]] * 2)
-    assert inverse(np.array([25.0, 56.25]), coefficients) == pytest.approx([10.0, 30.0])
-
-
-def test_a_signal_at_an_asymptote_has_no_concentration():
-    coefficients = np.array([[0.0, 100.0, 10.0, -1.0, 2.0]] * 4)
-    assert inverse(np.array([0.0, -3.0, 100.0, 101.0]), coefficients).tolist() == [0.0, 0.0, np.inf, np.inf]
-
-
 # The rule of the fit.
 
 
-def weighted_squares(standards: list[tuple[float, float]], coefficients: Coefficients) -> float:
+def weighted_squares(standards: Standards, coefficients: Coefficients) -> float:
     weights = [1.0 if y == 0 else 1 / y**2 for _, y in standards]
     return sum(w * (y - curve(x, coefficients)) ** 2 for w, (x, y) in zip(weights, standards, strict=True))
 
 
-NOISY = [(x, round(2 * y * (1.08 if i % 2 else 0.94)) / 2) for i, (x, y) in enumerate(ladder())]
+# Four of seven levels give the blank's signal: a search from one start ends in another valley.
+LIKE_A_BLANK = [26.5, 24.5, 23.5, 26.5, 25.5, 25.0, 24.0, 27.0, 45.0, 44.0, 1791.5, 1733.5, 14531.5, 15027.5]
 AWKWARD = {
     "noisy": NOISY,
     "with a zero signal": [(x, 0.0 if i == 0 else y) for i, (x, y) in enumerate(NOISY)],
     "with negative signals": [(x, -0.5 if i < 2 else y) for i, (x, y) in enumerate(NOISY)],
     "with a zero standard": [(0.0, 3.5), (0.0, 4.5), *NOISY],
     "with uneven replicates": NOISY[:5] + NOISY[6:] + [NOISY[-1]],
+    "with levels like a blank": [(4.51 * 3.78 ** (i // 2), y) for i, y in enumerate(LIKE_A_BLANK)],
 }
 
 
-def slow_fit(standards: list[tuple[float, float]]) -> float:
+def slow_fit(standards: Standards) -> float:
     """The least weighted squares that scipy finds from many starts, on all five parameters at once."""
     x, y = np.array(standards).T
     root_weight = 1 / np.where(y == 0, 1.0, np.abs(y))
@@ -110,24 +85,28 @@ def slow_fit(standards: list[tuple[float, float]]) -> float:
 
 @pytest.mark.parametrize("standards", AWKWARD.values(), ids=AWKWARD.keys())
 def test_the_fit_is_the_least_weighted_squares_that_an_independent_search_finds(standards):
-    row = fit_standard_curves(wells_of(standards)).row(0, named=True)
+    row = only_curve(wells_of(standards))
     assert row["converged"]
     assert row["d"] < 0
-    found = weighted_squares(standards, tuple(row[name] for name in "abcdf"))
+    found = weighted_squares(standards, coefficients_of(row))
     assert found == pytest.approx(slow_fit(standards), rel=1e-6)
 
 
+def coefficients_of(row: dict[str, object]) -> Coefficients:
+    return tuple(row[name] for name in "abcdf")
+
+
 def test_r_squared_is_the_weighted_one():
-    row = fit_standard_curves(wells_of(NOISY)).row(0, named=True)
+    row = only_curve(wells_of(NOISY))
     y = np.array([y for _, y in NOISY])
     mean = np.sum(y / y**2) / np.sum(1 / y**2)
-    squares = weighted_squares(NOISY, tuple(row[name] for name in "abcdf"))
+    squares = weighted_squares(NOISY, coefficients_of(row))
     assert row["r_squared"] == pytest.approx(1 - squares / np.sum((y - mean) ** 2 / y**2))
 
 
 def test_a_zero_standard_is_fitted_by_the_lower_asymptote():
     standards = [(0.0, 4.0), (0.0, 4.0), *ladder()]
-    row = fit_standard_curves(wells_of(standards)).row(0, named=True)
+    row = only_curve(wells_of(standards))
     assert row["a"] == pytest.approx(4.0, rel=1e-6)
     assert row["n_standards"] == 16
 
@@ -157,7 +136,7 @@ def test_noiseless_standards_give_back_their_concentrations(coefficients: Coeffi
 def test_more_signal_is_never_less_concentration(coefficients: Coefficients, noise: list[float]):
     standards = [(x, y * (1 + e)) for (x, y), e in zip(ladder(coefficients), noise, strict=True)]
     signals = [curve(x, coefficients) for x in np.geomspace(1, 2000, 15)]
-    found = measured(wells_of(standards, signals)).filter(kind="unknown")["concentration_pg_ml"].drop_nulls()
+    found = unknowns_of(wells_of(standards, signals))["concentration_pg_ml"].drop_nulls()
     assert all(low <= high for low, high in pairwise(found))
 
 
@@ -196,18 +175,86 @@ def test_every_noiseless_curve_converges_from_cold_starts():
     assert fit_standard_curves(drawn_curves(150, noise=0.0))["converged"].all()
 
 
+def test_excluded_standards_are_not_fitted():
+    wells = wells_of([*NOISY, (LADDER[3], 40_000.0)])
+    is_spoilt = pl.col("net_mfi") == 40_000
+    kept = fit_standard_curves(wells.with_columns(is_excluded=is_spoilt))
+    assert kept.equals(fit_standard_curves(wells_of(NOISY)))
+    assert not kept.equals(fit_standard_curves(wells))
+
+
+@pytest.mark.parametrize("n_wells", [1, 2, 3])
+@pytest.mark.parametrize("n_levels", range(5, 11))
+def test_five_to_ten_levels_of_one_to_three_wells_are_fitted(n_levels: int, n_wells: int):
+    levels = [2500 / 3.0**k for k in range(n_levels)]
+    standards = ladder(levels=levels, n_wells=n_wells)
+    found = unknowns_of(wells_of(standards, [curve(x) for x in levels[1:-1]]))
+    assert found["concentration_pg_ml"].to_list() == pytest.approx(levels[1:-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("place", [4, 8, 12])
+def test_a_standard_a_thousand_times_off_is_fitted_at_the_least_squares_of_all(place: int):
+    standards = [(x * 1000 if i in {place, place + 1} else x, y) for i, (x, y) in enumerate(NOISY)]
+    row = only_curve(wells_of(standards))
+    assert row["converged"]
+    assert weighted_squares(standards, coefficients_of(row)) <= slow_fit(standards) * (1 + 1e-6)
+
+
+def test_a_plate_of_thirty_analytes_is_fitted_analyte_by_analyte():
+    names = [f"analyte {i}" for i in range(30)]
+    parts = [
+        wells_of(ladder((i, 20_000.0 + i, 500.0 + 20 * i, -1.1, 1.0)), [400.0], analyte=name)
+        for i, name in enumerate(names)
+    ]
+    curves = fit_standard_curves(pl.concat(parts).sample(fraction=1, shuffle=True, seed=1))
+    assert curves["converged"].all()
+    tops = dict(curves.select("analyte", "b").iter_rows())
+    assert [tops[name] for name in names] == pytest.approx([20_000.0 + i for i in range(30)], rel=1e-3)
+
+
+def test_the_optimum_at_infinite_asymmetry_is_reached_and_told():
+    # y = 5 + 20000 exp(-(x / 300)^-0.5), the limit of the curve as F goes to infinity
+    standards = [(x, 5 + 20_000 * np.exp(-((x / 300) ** -0.5))) for x in LADDER for _ in range(2)]
+    wells = wells_of(standards, [y for _, y in standards])
+    assert only_curve(wells)["note"] == "the best curve lies at the limit of its shape"
+    found = unknowns_of(wells)["concentration_pg_ml"].to_list()
+    assert found[4:] == pytest.approx([x for x, _ in standards][4:], rel=1e-5)
+
+
+# Four parameters.
+
+
+def test_four_levels_are_fitted_with_four_parameters_and_it_is_told():
+    row = only_curve(wells_of(ladder((4.0, 30_000.0, 900.0, -1.1, 1.0), [*LADDER[1::2], 9000.0])))
+    assert (row["model"], row["converged"], row["f"]) == (FOUR_PARAMETERS, True, 1.0)
+    assert row["note"] == "4 levels of standards; a five-parameter curve needs 5"
+    assert row["b"] == pytest.approx(30_000, rel=1e-4)
+
+
+def test_where_five_parameters_do_not_converge_four_do_and_it_is_told(monkeypatch):
+    def descend_five_no_step(levels, theta, *, limits):
+        n_steps = 0 if limits[1][2].any() else 150
+        monkeypatch.setattr(descent, "_MOST_STEPS", n_steps)
+        return descent.descend(levels, theta, limits=limits)
+
+    monkeypatch.setattr("models.curves.fit.descend", descend_five_no_step)
+    row = only_curve(wells_of(NOISY))
+    assert (row["model"], row["converged"], row["f"]) == (FOUR_PARAMETERS, True, 1.0)
+    assert row["note"] == "the fit of five parameters did not converge"
+
+
 # Where there is no curve.
 
 
 def test_too_few_levels_give_no_curve_and_say_so():
-    assert reason(ladder(levels=LADDER[:4])) == (
-        "4 levels of standards with a signal; a five-parameter curve needs 5"
+    assert reason(ladder(levels=LADDER[:3])) == (
+        "3 levels of standards with a signal; a four-parameter curve needs 4"
     )
 
 
 def test_no_standards_give_no_curve_and_say_so():
     wells = wells_of([], [100.0])
-    row = fit_standard_curves(wells).row(0, named=True)
+    row = only_curve(wells)
     assert (row["converged"], row["n_standards"]) == (False, 0)
     assert row["note"].startswith("0 levels of standards")
     assert measured(wells).select("concentration_pg_ml", "range").row(0) == (None, None)
@@ -229,7 +276,7 @@ def test_standards_in_a_unit_that_is_no_mass_give_no_curve_and_the_unit_is_named
 
 
 def test_standard_wells_of_few_beads_are_fitted_and_counted():
-    row = fit_standard_curves(wells_of(NOISY, n_beads=12)).row(0, named=True)
+    row = only_curve(wells_of(NOISY, n_beads=12))
     assert row["converged"]
     assert row["note"] == "14 standard wells with fewer than 30 beads"
 
@@ -249,49 +296,6 @@ def test_any_standards_give_a_curve_or_a_reason(standards: list[tuple[float, flo
     assert row["converged"] or row["note"]
     coefficients = [row[name] for name in "abcdf"]
     assert all((value is not None and np.isfinite(value)) == row["converged"] for value in coefficients)
-
-
-# Ranges.
-
-
-def test_a_signal_under_the_lower_asymptote_is_below_and_never_a_number():
-    wells = measured(wells_of(ladder(), [3.9, -10.0, 0.0])).filter(kind="unknown")
-    assert wells.select("concentration_pg_ml", "range").unique().rows() == [(None, "below")]
-
-
-def test_a_signal_over_the_upper_asymptote_is_above_and_never_a_number():
-    wells = measured(wells_of(ladder(), [30_001.0, 1e6])).filter(kind="unknown")
-    assert wells.select("concentration_pg_ml", "range").unique().rows() == [(None, "above")]
-
-
-def test_a_value_outside_the_standards_is_a_number_and_extrapolated():
-    signals = [curve(x, TRUE) for x in (0.3, 0.7, 2000.0, 4000.0)]
-    wells = measured(wells_of(ladder(), signals)).filter(kind="unknown")
-    assert wells["range"].to_list() == ["extrapolated", "within", "within", "extrapolated"]
-    assert wells["concentration_pg_ml"].to_list() == pytest.approx([0.3, 0.7, 2000.0, 4000.0], rel=1e-4)
-
-
-def test_the_dilution_multiplies_the_result_and_not_the_range():
-    signals = [curve(x, TRUE) for x in (2000.0, 0.5)]
-    wells = measured(wells_of(ladder(), signals, dilution_factor=4.0)).filter(kind="unknown")
-    assert wells["concentration_pg_ml"].to_list() == pytest.approx([8000.0, 2.0], rel=1e-4)
-    assert wells["range"].to_list() == ["within", "extrapolated"]
-
-
-def test_background_wells_and_wells_without_a_median_have_no_concentration():
-    wells = pl.concat([wells_of(ladder(), [100.0]), wells_of([], [100.0]).with_columns(net_mfi=None)])
-    wells = wells.with_columns(
-        kind=pl.when(pl.col("net_mfi") == 100).then(pl.lit("background")).otherwise("kind")
-    )
-    last = measured(wells).tail(2)
-    assert last.select("concentration_pg_ml", "range").unique().rows() == [(None, None)]
-
-
-def test_wells_come_back_in_the_published_columns_and_in_their_order():
-    wells = wells_of(ladder(), [100.0, 50.0])
-    found = measured(wells)
-    assert found.schema == schemas.PLATE_WELLS.polars_schema
-    assert found["well"].to_list() == wells["well"].to_list()
 
 
 # Against instruments.
@@ -330,48 +334,3 @@ def test_wells_out_of_range_are_the_instruments_on_every_real_plate_with_standar
         wells = compared(path).with_columns(sign=pl.col("instrument_result").str.head(1))
         assert wells.filter((pl.col("sign") == "<") != (pl.col("range") == "below")).is_empty()
         assert wells.filter((pl.col("sign") == ">") != (pl.col("range") == "above")).is_empty()
-
-
-# What the instrument prints.
-
-
-def simulated_plate() -> ExportPlate:
-    wells = [ExportWell("A1", "Background0", (12.0,), (80,))]
-    for i, (_, y) in enumerate(NOISY):
-        wells.append(
-            ExportWell(f"{'ABCDEFGH'[i % 8]}{i // 8 + 2}", f"Standard{i // 2 + 1}", (y + 12,), (80,))
-        )
-    for i, y in enumerate([2.0, 40.0, 25_000.0, 90_000.0]):
-        wells.append(ExportWell(f"{'ABCD'[i]}5", f"S{i}", (y + 12,), (80,), dilution_factor=2.0))
-    return ExportPlate(
-        batch="simulated",
-        lot="1",
-        started_at=datetime(2024, 1, 1),
-        analytes=("IL7 (33)",),
-        wells=tuple(wells),
-        standards=tuple(ExportLevel(f"Standard{i + 1}", (x,)) for i, x in enumerate(LADDER)),
-    )
-
-
-def test_a_simulated_plate_prints_the_results_that_its_own_standards_give():
-    plate = with_instrument_results(simulated_plate())
-    assert plate.wells[0].results == ("NaN",)
-    assert [well.results[0][:2] for well in (plate.wells[-4], plate.wells[-1])] == ["< ", "> "]
-    wells = measured(tidy_wells(parse_xponent(write_xponent(plate)), plate_id="p1"))
-    numbers = wells.filter(pl.col("concentration_pg_ml").is_not_null())
-    assert numbers["instrument_result"].cast(pl.Float64).to_list() == pytest.approx(
-        numbers["concentration_pg_ml"].to_list()
-    )
-    assert numbers.height == 14 + 2
-
-
-def test_a_limit_is_printed_without_the_dilution():
-    plate = with_instrument_results(simulated_plate())
-    assert plate.wells[-4].results == ("< 0.64",)
-    assert plate.wells[-1].results == ("> 2621.44",)
-
-
-def test_a_simulated_plate_without_a_curve_is_refused():
-    plate = replace(simulated_plate(), standards=simulated_plate().standards[:3])
-    with pytest.raises(ValueError, match="3 levels of standards"):
-        with_instrument_results(plate)

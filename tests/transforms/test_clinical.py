@@ -46,7 +46,10 @@ def counts_by_day(drawing: str) -> pl.DataFrame:
     drawn = draw({**COUNTS.polars_schema, "day": pl.Float64()}, drawing, site="A", code="731-0")
     hours = pl.duration(hours=(pl.col("day") * 24).round())
     at = pl.lit(RT_START).cast(pl.Datetime("us")) + hours
-    return drawn.with_columns(collected_at=at, collected_on=at.dt.date())
+    full = complete(drawn.drop("day"), COUNTS.polars_schema)
+    return full.with_columns(
+        collected_at=drawn.select(at).to_series(), collected_on=drawn.select(at.dt.date()).to_series()
+    )
 
 
 def course_by_day(drawing: str, *, patients: str = RT_OF_SIX_WEEKS) -> pl.DataFrame:
@@ -128,7 +131,7 @@ def test_rt_runs_from_its_first_to_its_last_day_both_included_whatever_the_hour(
         code="731-0",
     ).with_columns(collected_on=pl.col("collected_at").dt.date())
     assert_drawn(
-        derive_count_course(counts, patients_of(RT_OF_SIX_WEEKS)),
+        derive_count_course(complete(counts, COUNTS.polars_schema), patients_of(RT_OF_SIX_WEEKS)),
         COUNT_COURSE.polars_schema,
         """
         days_from_rt_start | is_during_rt | rt_week | ctcae_grade | tlc_cells_per_ul
@@ -154,7 +157,9 @@ def test_a_course_is_told_in_the_days_of_the_hospital_and_not_in_those_of_utc():
         site="A",
         code="731-0",
     )
-    course = derive_count_course(morning_in_seoul, patients_of(RT_OF_SIX_WEEKS))
+    course = derive_count_course(
+        complete(morning_in_seoul, COUNTS.polars_schema), patients_of(RT_OF_SIX_WEEKS)
+    )
     assert course["is_during_rt"].to_list() == [False]
 
 
@@ -475,7 +480,7 @@ def test_patients_of_two_sites_with_one_number_are_two_patients():
         draw(schema, "site | patient_id \n A | 1 \n B | 1", rt_start_date="2024-03-01"), schema
     )
     counts = counts_by_day("patient_id | day | tlc_cells_per_ul \n 1 | 7 | 150")
-    course = derive_count_course(counts, patients)
+    course = derive_count_course(complete(counts, COUNTS.polars_schema), patients)
     cohort = derive_cohort(
         patients,
         course,
@@ -506,7 +511,7 @@ def derive_all(tlc_by_day: dict[int, int], *, order: list[int] | None = None) ->
         schema_overrides={"collected_at": pl.Datetime("us")},
     )
     patients = patients_of(RT_OF_SIX_WEEKS)
-    course = derive_count_course(counts, patients)
+    course = derive_count_course(complete(counts, COUNTS.polars_schema), patients)
     return derive_cohort(
         patients,
         course,

@@ -4,12 +4,20 @@ Here: what a table is. Not here: what must be true of its rows (`expectations.ru
 (`flows.warehouse`). Everyone reads it; the data dictionary in the README's terms is these definitions.
 """
 
+from transforms.schemas.counts import (
+    COUNT_PARTS,
+    COUNTS,
+    DEFINITION_CLASSES,
+    LABORATORY_NAMES,
+    LABORATORY_RESULTS,
+    SITE_FEED,
+    WEEKLY_COUNTS,
+    WITHDRAWN_RESULTS,
+)
 from transforms.schemas.derived import COHORT, COUNT_COURSE, DERIVED_TABLES, MONTHLY_COUNTS
 from transforms.schemas.hospital import (
-    COUNTS,
     EARLIEST_DATE,
     FOLLOW_UP,
-    LANDED_TABLES,
     PATIENT_ID,
     PATIENT_KEY,
     PATIENTS,
@@ -34,19 +42,28 @@ from transforms.schemas.plates import (
 )
 from transforms.schemas.table import Column, Table
 
+LANDED_TABLES = (PATIENTS, COUNTS, FOLLOW_UP, TOXICITIES)
+# What a count's file brings beside the counts themselves.
+COUNT_TABLES = (COUNT_PARTS, LABORATORY_NAMES, WITHDRAWN_RESULTS)
+
 __all__ = [
     "CHANGES",
     "COHORT",
     "CONTROL_CHART",
     "COUNTS",
     "COUNT_COURSE",
+    "COUNT_PARTS",
+    "COUNT_TABLES",
     "CYTOKINES",
+    "DEFINITION_CLASSES",
     "DERIVED_TABLES",
     "EARLIEST_DATE",
     "ESTIMATES",
     "EXCLUSIONS",
     "FOLLOW_UP",
     "GUIDE_SETS",
+    "LABORATORY_NAMES",
+    "LABORATORY_RESULTS",
     "LANDED_TABLES",
     "LOADS",
     "MONTHLY_COUNTS",
@@ -64,8 +81,11 @@ __all__ = [
     "RANGES",
     "SEVERITIES",
     "SITE",
+    "SITE_FEED",
     "TIMEPOINTS",
     "TOXICITIES",
+    "WEEKLY_COUNTS",
+    "WITHDRAWN_RESULTS",
     "YES_NO",
     "Column",
     "Table",

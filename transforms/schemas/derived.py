@@ -5,6 +5,7 @@ Here: their tables. Not here: how they are derived (`transforms.clinical`). Read
 
 import polars as pl
 
+from transforms.schemas.counts import DEFINITION_CLASSES, SITE_FEED, WEEKLY_COUNTS
 from transforms.schemas.hospital import PATIENT_ID, PATIENT_KEY, PATIENTS, SITE
 from transforms.schemas.plates import RANGES
 from transforms.schemas.table import Column, Table, flag, integer, number, text
@@ -20,7 +21,11 @@ COHORT = Table(
         number("nadir_tlc_cells_per_ul", "Lowest count during RT (first to last day)"),
         integer("nadir_grade", "CTCAE v4.0 grade of the nadir, 0 to 4"),
         integer("n_counts_during_rt", "Counts during RT"),
+        integer("n_weeks_seen", "Weeks of RT with a count, of those in which one was due"),
+        integer("n_weeks_expected", "Weeks of RT in which a count was due"),
         flag("has_asl", "Any count below 200 cells/uL during RT; empty where nothing was measured"),
+        text("asl_definition", "Definition of has_asl"),
+        integer("asl_definition_version", "Its version"),
         number("tlc_month_2_cells_per_ul", "Count at 2 months from the start of RT"),
         flag("has_recovered", "Count above 1,000 cells/uL at 2 months, among those with ASL"),
         number("pre_rt_il7_pg_ml", "IL-7 before RT"),
@@ -70,8 +75,10 @@ COUNT_COURSE = Table(
         integer("rt_week", "Week of RT, 1 for days 0 to 6; empty outside RT"),
         flag("is_during_rt", "Between the first and the last day of RT, both included"),
         number("tlc_cells_per_ul", "Total lymphocyte count", required=True),
+        text("comparator", "Where the value is only a limit: the true one lies so"),
+        number("lower_limit_cells_per_ul", "The laboratory's lower limit of normal; empty for none"),
         integer("ctcae_grade", "CTCAE v4.0 grade of lymphocyte count decreased, 0 to 4"),
     ),
 )
 
-DERIVED_TABLES = (COHORT, MONTHLY_COUNTS, COUNT_COURSE)
+DERIVED_TABLES = (COHORT, MONTHLY_COUNTS, COUNT_COURSE, WEEKLY_COUNTS, SITE_FEED, DEFINITION_CLASSES)

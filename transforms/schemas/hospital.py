@@ -1,13 +1,11 @@
-"""What hospitals send: patients, blood counts, follow-up, toxicities.
+"""What hospitals send of a patient: characteristics and RT, follow-up, toxicities.
 
-Here: their tables. Not here: plates. Read through `transforms.schemas`.
+Here: their tables. Not here: blood counts and plates (its siblings). Read through `transforms.schemas`.
 """
 
 from datetime import date
 
-import polars as pl
-
-from transforms.schemas.table import Column, Table, day, integer, number, text
+from transforms.schemas.table import Table, day, integer, number, text
 
 YES_NO = ("yes", "no")
 EARLIEST_DATE = date(1990, 1, 1)
@@ -49,33 +47,6 @@ PATIENTS = Table(
     ),
 )
 
-COUNTS = Table(
-    name="counts",
-    key=("site", "patient_id", "collected_at", "code"),
-    columns=(
-        SITE,
-        PATIENT_ID,
-        Column("collected_at", pl.Datetime("us"), "When the blood was drawn (UTC)", required=True),
-        Column(
-            "collected_on",
-            pl.Date(),
-            "Day of the draw by the clock that the file is written in",
-            required=True,
-            is_derived=True,
-        ),
-        text("code", "LOINC code as it came", required=True),
-        number("value", "The value as it came", required=True),
-        text("unit", "The unit as it came (UCUM or a common spelling)", required=True),
-        Column(
-            "tlc_cells_per_ul",
-            pl.Float64(),
-            "Total lymphocyte count in cells/uL",
-            required=True,
-            is_derived=True,
-        ),
-    ),
-)
-
 FOLLOW_UP = Table(
     name="follow_up",
     key=PATIENT_KEY,
@@ -99,5 +70,3 @@ TOXICITIES = Table(
         integer("ctcae_grade", "CTCAE v4.0 grade, 1 to 5", required=True),
     ),
 )
-
-LANDED_TABLES = (PATIENTS, COUNTS, FOLLOW_UP, TOXICITIES)

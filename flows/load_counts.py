@@ -1,0 +1,221 @@
+"""Loading blood counts: results of every source into counts, versions and withdrawals.
+
+Here: validate, merge, write and account for each line, part after part. Not here: reading
+(`flows.count_files`), what a newer version is (`transforms.counts.versions`). Called by `flows.steps`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from expectations.validation import Validation, validate_rows
+from flows.accounts import Account, account_of, quarantine_rows, settle_known
+from flows.count_files import CountsPart, read_counts
+from flows.landed import Landed, LandedFile
+from flows.load_tables import LoadedSource, with_patient_facts
+from flows.warehouse import Warehouse
+from transforms.counts.versions import came_too_late, named_keys, newest_versions, taken_back
+from transforms.findings import FINDING_SCHEMA, no_findings
+from transforms.merge import merge_rows
+from transforms.schemas import (
+    COUNT_PARTS,
+    COUNTS,
+    LABORATORY_NAMES,
+    QUARANTINE,
+    WITHDRAWN_RESULTS,
+    Table,
+)
+
+# Rules are checked on as many rows at once as fit into memory well.
+ROWS_AT_ONCE = 1_000_000
+_TABLES = (COUNTS, COUNT_PARTS)
+
+
+@dataclass
+class _Book:
+    """What became of one file so far."""
+
+    landed: Landed
+    n_rows: int = 0
+    n_loaded: int = 0
+    n_quarantined: int = 0
+    notes: list[str] = field(default_factory=list)
+    findings: list[pl.DataFrame] = field(default_factory=lambda: [no_findings()])
+
+    def account(self) -> Account:
+        return account_of(
+            self.landed,
+            rows_in=self.n_rows,
+            loaded=self.n_loaded,
+            unchanged=self.n_rows - self.n_loaded - self.n_quarantined,
+            quarantined=self.n_quarantined,
+            note="; ".join(dict.fromkeys(self.notes)) or None,
+        )
+
+
+def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: date) -> LoadedSource:
+    """Load the files of counts into the working copy.
+
+    Raises `OSError` where a file cannot be read, `NadirError` where a line is not accounted for.
+    """
+    accounts, fresh = settle_known(warehouse, (file.read() for file in files))
+    books = {one.landed.file_id: _Book(one.landed) for one in fresh}
+    patients = warehouse.read("patients")
+    validations: list[Validation] = []
+    parts = (part for one in fresh for part in read_counts(one, patients))
+    for batch in _batches(parts):
+        checked = {table.name: _validate(warehouse, batch, table, night=night) for table in _TABLES}
+        validations += [one for one in checked.values() if one is not None]
+        for part in batch:
+            findings, loaded = _merge(warehouse, part, checked, night=night)
+            _enter(books[part.fresh.landed.file_id], part, findings=findings, loaded=loaded)
+    quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
+    quarantine += [quarantine_rows(book.landed, pl.concat(book.findings), night) for book in books.values()]
+    return LoadedSource(
+        accounts + [book.account() for book in books.values()], pl.concat(quarantine), validations
+    )
+
+
+def _batches(parts: Iterable[CountsPart]) -> Iterator[list[CountsPart]]:
+    batch: list[CountsPart] = []
+    n_rows = 0
+    for part in parts:
+        batch.append(part)
+        n_rows += part.n_rows
+        if n_rows >= ROWS_AT_ONCE:
+            yield batch
+            batch, n_rows = [], 0
+    yield batch
+
+
+def _validate(
+    warehouse: Warehouse, batch: list[CountsPart], table: Table, *, night: date
+) -> Validation | None:
+    """Check the rules on the rows of a batch; counts are checked even where there are none, for the docs."""
+    rows = [_rows_of(part, table).with_columns(file_id=pl.lit(part.fresh.landed.file_id)) for part in batch]
+    frame = pl.concat(rows) if rows else None
+    if frame is None or (frame.is_empty() and table is not COUNTS):
+        return None
+    return validate_rows(table.name, with_patient_facts(warehouse, frame), night=night)
+
+
+def _rows_of(part: CountsPart, table: Table) -> pl.DataFrame:
+    return part.tidy.counts if table is COUNTS else part.tidy.parts
+
+
+def _merge(
+    warehouse: Warehouse, part: CountsPart, checked: dict[str, Validation | None], *, night: date
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Write a part; return its findings and the lines that changed something."""
+    file_id = part.fresh.landed.file_id
+    findings, loaded = [part.tidy.rejected], []
+    for table in _TABLES:
+        validation = checked[table.name]
+        if validation is None or _rows_of(part, table).is_empty():
+            continue
+        is_of_part = (pl.col("file_id") == file_id) & pl.col("line").is_in(part.lines.implode())
+        passed, failed = (frame.filter(is_of_part) for frame in (validation.passed, validation.failed))
+        lines, at_odds = _merge_results(warehouse, passed, table, file_id=file_id, night=night)
+        loaded.append(lines)
+        findings += [failed.select(FINDING_SCHEMA.names()), at_odds]
+    loaded.append(_withdraw(warehouse, part.tidy.withdrawn, file_id=file_id, night=night))
+    return pl.concat(findings), pl.concat(loaded).unique()
+
+
+def _merge_results(
+    warehouse: Warehouse, passed: pl.DataFrame, table: Table, *, file_id: str, night: date
+) -> tuple[pl.Series, pl.DataFrame]:
+    """Merge results into their table; return the lines that loaded and the findings on lines at odds.
+
+    An older version, in the file or against the warehouse, goes straight into the history.
+    """
+    newest, older = newest_versions(passed)
+    names = warehouse.read_matching("laboratory_names", newest.select(table.key))
+    late = came_too_late(newest, names)
+    withdrawn = taken_back(newest, warehouse.read("withdrawn_results"))
+    kept = newest.join(
+        pl.concat([late, withdrawn]).select("line"), on="line", how="anti", maintain_order="left"
+    )
+    merge = merge_rows(
+        warehouse.read_matching(table.name, kept.select(table.key)),
+        kept.select(*table.column_names, "line"),
+        table,
+    )
+    good = kept.join(merge.rejected, on="line", how="anti", maintain_order="left")
+    moved = _held_elsewhere(warehouse, good, table)
+    replaced = pl.concat([merge.replaced, moved]).unique(table.key)
+    warehouse.correct(table, merge.loaded, replaced, file_id=file_id, night=night)
+    _remember_names(warehouse, good, moved, file_id=file_id, night=night)
+    _keep_as_history(warehouse, pl.concat([older, late]), table, file_id=file_id, night=night)
+    return merge.loaded["line"], merge.rejected
+
+
+def _held_elsewhere(warehouse: Warehouse, rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Rows held of the same results under another key: the laboratory corrected the moment or the code."""
+    named = rows.drop_nulls("result_id")
+    if named.is_empty():
+        return warehouse.read_matching(table.name, named.select(table.key))
+    names = warehouse.read_matching("laboratory_names", named.select("site", "patient_id", "result_id"))
+    elsewhere = names.join(named, on=table.key, how="anti")
+    return warehouse.read_matching(table.name, elsewhere.select(table.key))
+
+
+def _remember_names(
+    warehouse: Warehouse, rows: pl.DataFrame, moved: pl.DataFrame, *, file_id: str, night: date
+) -> None:
+    is_named = pl.col("result_id").is_not_null() | pl.col("known_at").is_not_null()
+    named = rows.filter(is_named).select(*LABORATORY_NAMES.column_names, "line")
+    if named.is_empty():
+        return
+    # Two lines of one result agree here, or would be at odds already.
+    once = named.unique(LABORATORY_NAMES.key, keep="first", maintain_order=True)
+    merge = merge_rows(
+        warehouse.read_matching("laboratory_names", once.select(LABORATORY_NAMES.key)), once, LABORATORY_NAMES
+    )
+    former = warehouse.read_matching("laboratory_names", moved.select(LABORATORY_NAMES.key))
+    replaced = pl.concat([merge.replaced, former]).unique(LABORATORY_NAMES.key)
+    warehouse.correct(LABORATORY_NAMES, merge.loaded, replaced, file_id=file_id, night=night)
+
+
+def _keep_as_history(
+    warehouse: Warehouse, older: pl.DataFrame, table: Table, *, file_id: str, night: date
+) -> None:
+    provenance = {
+        "file_id": pl.lit(file_id),
+        "loaded_night": pl.lit(night),
+        "replaced_night": pl.lit(night),
+    }
+    for of in (table, LABORATORY_NAMES):
+        rows = older.select(*of.column_names, "line").with_columns(**provenance)
+        warehouse.append(f"{of.name}_history", rows)
+
+
+def _withdraw(warehouse: Warehouse, withdrawn: pl.DataFrame, *, file_id: str, night: date) -> pl.Series:
+    """Take back the results that were entered in error; return the lines that changed something."""
+    if withdrawn.is_empty():
+        return withdrawn["line"]
+    current = warehouse.read_matching("withdrawn_results", withdrawn.select(WITHDRAWN_RESULTS.key))
+    merge = merge_rows(current, withdrawn, WITHDRAWN_RESULTS)
+    warehouse.correct(WITHDRAWN_RESULTS, merge.loaded, merge.replaced, file_id=file_id, night=night)
+    named = warehouse.read_matching("laboratory_names", withdrawn.select("site", "patient_id", "result_id"))
+    keys = named_keys(withdrawn, named)
+    for table in (*_TABLES, LABORATORY_NAMES):
+        held = warehouse.read_matching(table.name, keys)
+        warehouse.correct(table, held.clear(), held, file_id=file_id, night=night)
+    return merge.loaded["line"]
+
+
+def _enter(book: _Book, part: CountsPart, *, findings: pl.DataFrame, loaded: pl.Series) -> None:
+    """Enter a part into its file's book; a line with a finding is in quarantine, whatever else it gave."""
+    is_whole = bool(findings["line"].is_null().any())
+    broken = findings["line"].drop_nulls().unique()
+    book.n_rows += part.n_rows
+    book.n_quarantined += part.n_rows if is_whole else len(broken)
+    book.n_loaded += len(loaded.filter(~loaded.is_in(broken.implode())))
+    book.findings.append(findings)
+    if part.note:
+        book.notes.append(part.note)
+    if part.n_other:
+        book.notes.append("records that are no laboratory results were passed over")
