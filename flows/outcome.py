@@ -13,10 +13,10 @@ import polars as pl
 from flows.accounts import Account
 from flows.files import write_whole
 from flows.landing import SOURCES
-from flows.night import Night, Recorded, Results, Snapshot
+from flows.night import Derived, Night, Recorded, Results, Snapshot
 from flows.night_changes import tell_changes
 from flows.plate_review import PlateReview
-from flows.report.context import LINKS_BESIDE, PredictorReport, ReportContext
+from flows.report.context import LINKS_BESIDE, CountsReport, PredictorReport, ReportContext
 from flows.servers import mlflow_url
 from flows.tracked import Champion
 from models.predictor import TrainedPredictor
@@ -65,6 +65,12 @@ def describe_night(
         notes=tuple(f"{one.file}: {one.note}" for one in loaded.accounts if one.note),
         side_by_side=analysed.side_by_side,
         plates=derived.plates.report,
+        completeness=CountsReport(
+            weekly=derived.frames.weekly_counts,
+            feed=derived.frames.site_feed,
+            silent=derived.frames.silent,
+            agreement=derived.frames.agreement,
+        ),
         changes=tell_changes(analysed.changes, night=night.day),
     )
 
@@ -134,6 +140,7 @@ def summarise(
             "deaths": derived.cohort["has_died"].sum(),
             "sha256": derived.cohort_sha256,
         },
+        "sites": _sites(derived),
         "plates": {"held": derived.plates.report.n_plates, "out_of_control": _out_of_control(derived.plates)},
         "gate": _gate(recorded, context),
         "champion": {"version": champion.version, "since": champion.since} if champion else None,
@@ -144,6 +151,18 @@ def summarise(
         },
         "snapshot_sha256": snapshot.sha256,
         "where": where(night, recorded),
+    }
+
+
+def _sites(derived: Derived) -> dict[str, dict[str, object]]:
+    """Say of each site whether its counts are signed off: a feed that went silent is not."""
+    silent = dict(derived.frames.silent.select("site", "silent_since_date").iter_rows())
+    return {
+        site: {
+            "signed_off": site not in silent,
+            **({"silent_since": str(silent[site] or "ever")} if site in silent else {}),
+        }
+        for site in derived.cohort["site"].unique().sort()
     }
 
 
@@ -195,12 +214,21 @@ def told_in_markdown(summary: Summary) -> str:
         f"In quarantine: {summary['in_quarantine']} findings; files refused: {summary['files_refused']}.",
         f"Predictor: **{gate['verdict']}**. Champion: {serves}.",
         *(f"- {reason}" for reason in gate["reasons"]),
+        *(
+            f"- **{site} is not signed off**"
+            for site, told in summary["sites"].items()
+            if not told["signed_off"]
+        ),
         *(f"- {change}" for change in summary["changes"]),
         *(f"- out of control: {_words(one)}" for one in summary["plates"]["out_of_control"]),
         *(f"- note: {note}" for note in summary["notes"]),
         *(f"- {name}: `{place}`" for name, place in summary["where"].items()),
     ]
     return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:])
+
+
+def _not_signed_off(summary: Summary) -> list[str]:
+    return [site for site, told in summary["sites"].items() if not told["signed_off"]]
 
 
 def _words(drift: Mapping[str, str]) -> str:

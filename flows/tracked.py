@@ -16,6 +16,7 @@ import polars as pl
 
 from models.performance import Performance, performance_from_numbers
 from models.predictor import FEATURE_NAMES, INVERSE_PENALTY, N_FOLDS, N_REPEATS, PROCEDURE, TrainedPredictor
+from transforms.definitions import DEFAULT
 from transforms.errors import NadirError
 from transforms.schemas import ESTIMATES
 
@@ -47,6 +48,7 @@ class RunOrigin:
     snapshot_sha256: str
     cohort_sha256: str
     code_version: str
+    asl_definition: str = DEFAULT.tag
 
     @property
     def tags(self) -> dict[str, str]:
@@ -57,6 +59,7 @@ class RunOrigin:
             "nadir.snapshot_sha256": self.snapshot_sha256,
             "nadir.cohort_sha256": self.cohort_sha256,
             "nadir.code_version": self.code_version,
+            "nadir.asl_definition": self.asl_definition,
         }
 
 

@@ -1,7 +1,7 @@
 """A landed CSV file from bytes to typed rows, each row accounted for.
 
 Here: encoding, records, header, types. Not here: what values mean (`expectations.rules`) and counts' units
-(`transforms.counts.units`). Nothing is sniffed: the table says the columns and types. Called by `flows.load_tables`.
+(`transforms.counts.units`). Nothing is sniffed: the table says the columns and types. Called by the loaders.
 """
 
 import csv

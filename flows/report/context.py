@@ -66,6 +66,20 @@ class PlateReport:
 
 
 @dataclass(frozen=True)
+class CountsReport:
+    """How complete the blood counts are, and what other definitions would make of them.
+
+    `weekly`, `feed`: as in `transforms.schemas` (`WEEKLY_COUNTS`, `SITE_FEED`). `silent`: as
+    `transforms.counts.completeness.silent_sites` makes it. `agreement`: as `transforms.definitions` does.
+    """
+
+    weekly: pl.DataFrame
+    feed: pl.DataFrame
+    silent: pl.DataFrame
+    agreement: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """A night, ready to be shown.
 
@@ -95,6 +109,7 @@ class ReportContext:
     notes: tuple[str, ...] = ()
     side_by_side: pl.DataFrame | None = None
     plates: PlateReport | None = None
+    completeness: CountsReport | None = None
     changes: tuple[str, ...] = ()
     predictor_note: str = "The predictor was not trained tonight."
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flows.files import write_whole
 from flows.report.context import ReportContext
+from flows.report.count_tables import tell_silent
 from flows.report.figures import ReportFigure
 from flows.report.key_figures import tell_key_figures
 from flows.report.tables import lay_out_side_by_side, lay_out_tables
@@ -45,6 +46,7 @@ def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], fo
         figures=figures,
         tables=lay_out_tables(context),
         key_figures=tell_key_figures(context),
+        silent=tell_silent(context.completeness) if context.completeness else (),
         told_equal="" if context.side_by_side is None else tell_equal(context.side_by_side),
     )
     if context.side_by_side is not None:

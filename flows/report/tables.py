@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from flows.report.context import PredictorReport, ReportContext
+from flows.report.count_tables import lay_out_count_tables
 from flows.report.layout import Column, Table, lay_out
 from flows.report.plate_tables import lay_out_plate_tables
 from transforms.censoring_table import (
@@ -61,6 +62,7 @@ def lay_out_tables(context: ReportContext) -> dict[str, Table]:
         _il7_by_asl(context.estimates),
         _il7_groups(context.estimates),
         _il7_sensitivity(context.estimates),
+        *(lay_out_count_tables(context.completeness) if context.completeness else ()),
         *(lay_out_plate_tables(context.plates) if context.plates else ()),
         *(_predictor_tables(context.predictor) if context.predictor else ()),
         _timings(context.timings),

@@ -99,6 +99,10 @@ def _add_counts(patients: pl.DataFrame, rng: np.random.Generator) -> pl.DataFram
         has_baseline_lymphopenia=pl.Series(baseline <= 1000),
         nadir_tlc_cells_per_ul=nadir,
         n_counts_during_rt=pl.lit(5),
+        n_weeks_seen=pl.lit(5),
+        n_weeks_expected=pl.lit(5),
+        asl_definition=pl.lit("asl-200-during-rt"),
+        asl_definition_version=pl.lit(1),
         has_asl=pl.Series(has_asl),
         tlc_month_2_cells_per_ul=month_2,
         has_recovered=pl.Series(
