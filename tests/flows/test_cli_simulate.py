@@ -40,7 +40,7 @@ def test_each_night_has_a_landing_folder(tmp_path, capsys):
     assert told(capsys)["nights"] == f"{folders[0]} to {folders[-1]}, a landing folder each"
 
 
-@pytest.mark.parametrize(("n_patients", "n_plates"), [(0, 0), (20, 1), (21, 2)])
+@pytest.mark.parametrize(("n_patients", "n_plates"), [(0, 0), (19, 1), (20, 2)])
 def test_plates_are_written_of_as_many_patients_as_asked(tmp_path, capsys, n_patients, n_plates):
     assert simulate("--plates", n_patients, "--out", tmp_path / "landing") == 0
     assert told(capsys)["plates"] == str(n_plates)

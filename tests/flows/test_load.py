@@ -133,7 +133,7 @@ def test_a_finding_keeps_the_night_that_made_it(landing: Path):
         (count("P1", "2024-01-10", 500, unit="mg/dL"), "unit_is_known"),
         (count("P1", "2024-01-10", "n/a"), "value_is_a_number"),
         (count("P1", "2024-02-30", 500), "value_is_a_date_time"),
-        (count("P1", "2024-01-10", 500, code="6690-2"), "code_is_a_lymphocyte_count"),
+        (count("P1", "2024-01-10", 500, code="718-7"), "result_is_a_lymphocyte_count"),
         (count("P9", "2024-01-10", 500), "counts_patient_is_known"),
         ("a,P1,2024-01-10,731-0,500", "row_has_every_field"),
         (count("", "2024-01-10", 500), "counts_patient_id_is_given"),
