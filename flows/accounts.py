@@ -174,7 +174,8 @@ def record_accounts(warehouse: Warehouse, accounts: list[Account], night: date) 
         if account.file_id not in known or account.loaded
     ]
     ledger = pl.DataFrame(rows, schema=LOADS.polars_schema)
-    warehouse.append("loads", ledger.unique(("night", "file_id"), keep="first", maintain_order=True))
+    # Of a file that came twice the copy is accounted for first, as unchanged.
+    warehouse.append("loads", ledger.unique(("night", "file_id"), keep="last", maintain_order=True))
 
 
 def record_quarantine(warehouse: Warehouse, tonight: pl.DataFrame, night: date) -> None:

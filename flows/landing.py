@@ -13,8 +13,9 @@ from flows.landed import LandedFile
 from transforms.errors import UsageError
 from transforms.findings import Finding
 
-SOURCES = ("patients", "counts", "follow_up", "toxicities", "plates")
-ENDINGS: Mapping[str, tuple[str, ...]] = {}
+SOURCES = ("patients", "counts", "follow_up", "toxicities", "plates", "redcap")
+# Endings of a source's files, where they are not .csv alone.
+ENDINGS: Mapping[str, tuple[str, ...]] = {"counts": (".csv", ".ndjson", ".jsonl", ".json", ".parquet")}
 # What the simulator writes beside the folders: who made the data, what is true of them, planted faults.
 ORIGIN_FILE = "origin.json"
 _BESIDE_THE_FOLDERS = (ORIGIN_FILE, "truth.json", "faults.csv")
@@ -155,11 +156,12 @@ def _refusal(source: str, path: Path, beside: Mapping[str, Path]) -> Finding | N
     endings = ENDINGS.get(source, (".csv",))
     if not path.is_file() or path.suffix.lower() not in endings:
         return _not_a_landing_file(path, endings)
-    for needed in COMPANIONS.get(source, ()):
-        if needed.is_required and needed.role not in beside:
-            expected = f"{needed.words} beside it, NAME{needed.endings[0]}"
-            return _unpaired(found=f"a file without {needed.words}", expected=expected)
-    return None
+    missing = [one for one in COMPANIONS.get(source, ()) if one.is_required and one.role not in beside]
+    if not missing:
+        return None
+    words = " and ".join(one.words for one in missing)
+    names = " and ".join(f"NAME{one.endings[0]}" for one in missing)
+    return _unpaired(found=f"a file without {words}", expected=f"{words} beside it, {names}")
 
 
 def _not_a_landing_file(path: Path, endings: tuple[str, ...]) -> Finding:

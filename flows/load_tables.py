@@ -12,11 +12,11 @@ import polars as pl
 
 from expectations.validation import Validation, validate_rows
 from flows.accounts import Account, Fresh, close_account, quarantine_rows, settle_known
-from flows.landed import LandedFile
+from flows.landed import Landed, LandedFile
 from flows.warehouse import Warehouse
 from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame
 from transforms.landed_csv import parse_landed_csv
-from transforms.merge import merge_rows
+from transforms.merge import Merge, merge_rows
 from transforms.schemas import PATIENT_KEY, PATIENTS, QUARANTINE, Table
 
 
@@ -48,7 +48,7 @@ def load_table(
     """
     accounts, fresh = settle_known(warehouse, (file.read() for file in files))
     staged = [stage_file(one, table) for one in fresh]
-    validation = validate_rows(table.name, _frame_to_validate(warehouse, staged, table), night=night)
+    validation = validate_rows(table.name, frame_to_validate(warehouse, staged, table), night=night)
     quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
     for one in staged:
         account, findings = _merge(warehouse, one, validation, table=table, night=night)
@@ -69,7 +69,8 @@ def stage_file(fresh: Fresh, table: Table) -> Staged:
     )
 
 
-def _frame_to_validate(warehouse: Warehouse, staged: list[Staged], table: Table) -> pl.DataFrame:
+def frame_to_validate(warehouse: Warehouse, staged: list[Staged], table: Table) -> pl.DataFrame:
+    """Put the files' rows of a table together, with what its rules need to know."""
     schema = {**table.polars_schema, "line": pl.Int64(), "file_id": pl.String()}
     rows = [one.rows.with_columns(file_id=pl.lit(one.fresh.landed.file_id)) for one in staged]
     frame = pl.concat([pl.DataFrame(schema=schema), *(row.select(list(schema)) for row in rows)])
@@ -87,12 +88,8 @@ def with_patient_facts(warehouse: Warehouse, frame: pl.DataFrame) -> pl.DataFram
 def _merge(
     warehouse: Warehouse, staged: Staged, validation: Validation, *, table: Table, night: date
 ) -> tuple[Account, pl.DataFrame]:
-    is_of_file = pl.col("file_id") == staged.fresh.landed.file_id
-    passed = validation.passed.filter(is_of_file).select(*table.column_names, "line")
-    merge = merge_rows(warehouse.read_matching(table.name, passed.select(table.key)), passed, table)
-    warehouse.correct(table, merge.loaded, merge.replaced, file_id=staged.fresh.landed.file_id, night=night)
-    failed = validation.failed.filter(is_of_file).select(FINDING_SCHEMA.names())
-    findings = pl.concat([staged.rejected, failed, merge.rejected])
+    merge, broken = merge_passed(warehouse, staged.fresh.landed, validation, table=table, night=night)
+    findings = pl.concat([staged.rejected, broken])
     account = close_account(
         staged.fresh,
         findings,
@@ -101,3 +98,15 @@ def _merge(
         note=staged.note,
     )
     return account, findings
+
+
+def merge_passed(
+    warehouse: Warehouse, landed: Landed, validation: Validation, *, table: Table, night: date
+) -> tuple[Merge, pl.DataFrame]:
+    """Write a file's rows that passed; return what they changed, and the findings on the others."""
+    is_of_file = pl.col("file_id") == landed.file_id
+    passed = validation.passed.filter(is_of_file).select(*table.column_names, "line")
+    merge = merge_rows(warehouse.read_matching(table.name, passed.select(table.key)), passed, table)
+    warehouse.correct(table, merge.loaded, merge.replaced, file_id=landed.file_id, night=night)
+    failed = validation.failed.filter(is_of_file).select(FINDING_SCHEMA.names())
+    return merge, pl.concat([failed, merge.rejected])

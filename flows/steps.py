@@ -22,10 +22,11 @@ from flows.accounts import (
 )
 from flows.derivation import READ_FROM, DerivedFrames, derive_frames, derived_to_write
 from flows.files import write_whole
-from flows.landing import ORIGIN_FILE, list_landing
+from flows.landing import ORIGIN_FILE, Listing, list_landing
 from flows.load_counts import load_counts
 from flows.load_plates import load_plates
-from flows.load_tables import load_table
+from flows.load_redcap import load_redcap
+from flows.load_tables import LoadedSource, load_table
 from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
 from flows.night_changes import with_changes
 from flows.plate_review import review_plates
@@ -43,7 +44,18 @@ from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError, UsageError
 from transforms.origin import LANDED, RECONSTRUCTED
 from transforms.published import agreement_estimates, compare_with_published, estimates_csv
-from transforms.schemas import COHORT, COUNTS, CYTOKINES, LANDED_TABLES, NIGHTS, QUARANTINE
+from transforms.schemas import (
+    COHORT,
+    COUNTS,
+    CYTOKINES,
+    FOLLOW_UP,
+    LANDED_TABLES,
+    NIGHTS,
+    PATIENTS,
+    QUARANTINE,
+    TOXICITIES,
+    Table,
+)
 
 Figures = Mapping[str, ReportFigure]
 _LANDED = tuple(table.name for table in LANDED_TABLES)
@@ -70,13 +82,7 @@ def load_landing(night: Night) -> Loaded:
         rows_before = {table.name: warehouse.n_rows(table.name) for table in LANDED_TABLES}
         former = {name: warehouse.read(name) for name in COMPARED_WITH}
         warehouse.begin()
-        sources = [
-            load_counts(warehouse, listing.of(table.name), night=night.day)
-            if table is COUNTS
-            else load_table(warehouse, listing.of(table.name), table=table, night=night.day)
-            for table in LANDED_TABLES
-        ]
-        sources.append(load_plates(warehouse, listing.of("plates"), night=night.day))
+        sources = _load_sources(warehouse, listing, night)
         accounts = [account for source in sources for account in source.accounts]
         record_accounts(warehouse, accounts, night.day)
         found = [refused_entries(listing, night.day), *(source.quarantine for source in sources)]
@@ -93,6 +99,22 @@ def load_landing(night: Night) -> Loaded:
             former=former,
             has_changed=warehouse.has_changed,
         )
+
+
+def _load_sources(warehouse: Warehouse, listing: Listing, night: Night) -> list[LoadedSource]:
+    """Load source after source; patients come first, wherever they come from, for all others need them."""
+
+    def load_csv(table: Table) -> LoadedSource:
+        return load_table(warehouse, listing.of(table.name), table=table, night=night.day)
+
+    return [
+        load_csv(PATIENTS),
+        load_redcap(warehouse, listing.of("redcap"), night=night.day),
+        load_counts(warehouse, listing.of("counts"), night=night.day),
+        load_csv(FOLLOW_UP),
+        load_csv(TOXICITIES),
+        load_plates(warehouse, listing.of("plates"), night=night.day),
+    ]
 
 
 def read_origin(landing: Path) -> str:

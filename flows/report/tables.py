@@ -43,6 +43,7 @@ SOURCES = {
     "plates": "Cytokine plates",
     "follow_up": "Follow-up",
     "toxicities": "Toxicities",
+    "redcap": "REDCap projects",
 }
 
 
