@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_nightly(commands)
+    _add_as_of(commands)
     _add_plate(commands)
     _add_simulate(commands)
     _add_reproduce(commands)
@@ -96,6 +97,27 @@ def _add_nightly(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     command.add_argument("--json", action="store_true", help="print the night's summary as JSON")
     command.set_defaults(run=_run_nightly)
+
+
+def _add_as_of(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "as-of",
+        help="say what a past night knew: its estimates, its cohort, any table",
+        description="Work out anew what a night published, from what the warehouse held on that night; what "
+        "was corrected or withdrawn since does not count. CSV goes to standard output, what it is made of to "
+        "standard error. Nothing is written.",
+        epilog="Example: nadir as-of 2026-11-22 --table cohort > cohort.csv. Exit codes: 0 answered; 2 no "
+        "such night, table or warehouse; 4 the warehouse cannot be read.",
+    )
+    command.add_argument("night", type=_night, metavar="NIGHT", help="the night's name, an ISO date")
+    command.add_argument(
+        "--table",
+        default="estimates",
+        metavar="NAME",
+        help="estimates, cohort, counts, monthly_counts, weekly_counts, ... (default: estimates)",
+    )
+    _add_home(command)
+    command.set_defaults(run=_run_as_of, landing=None)
 
 
 def _add_plate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -133,6 +155,12 @@ def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     command.add_argument(
         "--mess", action="store_true", help="plant the faults that real files have, listed in faults.csv"
+    )
+    command.add_argument(
+        "--counts-as",
+        default="csv",
+        metavar="FORM",
+        help="files of counts as csv, fhir-ndjson, fhir-bundle or omop (default: csv; --mess: csv only)",
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write")
     command.set_defaults(run=_run_simulate)
@@ -219,6 +247,15 @@ def prepare_prefect(settings: Settings) -> None:
         os.environ.setdefault(name, value)
 
 
+def _run_as_of(options: argparse.Namespace, _started: float) -> int:
+    from flows.as_of import ask  # noqa: PLC0415 (a second of imports)
+
+    answer = ask(_settings(options).paths.current, options.night, table=options.table)
+    print(answer.csv, end="")
+    print(answer.told, file=sys.stderr)
+    return 0
+
+
 def _run_plate(options: argparse.Namespace, _started: float) -> int:
     from flows.check_plate import check_plate, tell  # noqa: PLC0415 (numpy and polars)
 
@@ -232,7 +269,7 @@ def _run_simulate(options: argparse.Namespace, started: float) -> int:
     from flows.simulate import Delivery, write_landing  # noqa: PLC0415 (numpy and the models)
 
     plates = {} if options.plates is None else {"n_plate_patients": options.plates}
-    delivery = Delivery(has_mess=options.mess, n_nights=options.nights, **plates)
+    delivery = Delivery(has_mess=options.mess, n_nights=options.nights, counts_as=options.counts_as, **plates)
     written = write_landing(
         options.out,
         n_patients=options.patients,

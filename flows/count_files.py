@@ -4,7 +4,7 @@ Here: which reader a file needs, and the order of reading. Not here: the readers
 merging (`flows.load_counts`, which calls this).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -28,12 +28,11 @@ _HEAD_BYTES = 64 * 1024
 class CountsPart:
     """A part of a file, sorted out; `n_rows` are its records that are results, `n_other` those that are not.
 
-    `lines` are those to be accounted for tonight. A file that is refused whole has a finding without a line.
+    A file that is refused whole has a finding without a line.
     """
 
     fresh: Fresh
     tidy: TidyResults
-    lines: pl.Series
     n_rows: int
     n_other: int = 0
     note: str | None = None
@@ -70,6 +69,33 @@ def _parsed(fresh: Fresh) -> Iterator[tuple[ParsedResults, str | None, bool]]:
         yield results, "; ".join(file.notes) or None, True
 
 
+def join_parts(parts: Iterable[CountsPart]) -> list[CountsPart]:
+    """Join the parts of each file: their rows are compared with one another, and with the table once."""
+    by_file: dict[str, list[CountsPart]] = {}
+    for part in parts:
+        by_file.setdefault(part.fresh.landed.file_id, []).append(part)
+    return [_joined(of_file) for of_file in by_file.values()]
+
+
+def _joined(parts: list[CountsPart]) -> CountsPart:
+    first, *others = parts
+    if not others:
+        return first
+    tidy = [one.tidy for one in parts]
+    return CountsPart(
+        first.fresh,
+        TidyResults(
+            counts=pl.concat(one.counts for one in tidy),
+            parts=pl.concat(one.parts for one in tidy),
+            withdrawn=pl.concat(one.withdrawn for one in tidy),
+            rejected=pl.concat(one.rejected for one in tidy),
+        ),
+        n_rows=sum(one.n_rows for one in parts),
+        n_other=sum(one.n_other for one in parts),
+        note="; ".join(dict.fromkeys(one.note for one in parts if one.note)) or None,
+    )
+
+
 def _sorted_out(
     fresh: Fresh, parsed: ParsedResults, patients: pl.DataFrame | None, *, note: str | None
 ) -> CountsPart:
@@ -84,16 +110,15 @@ def _sorted_out(
     rows = parsed.rows if patients is None else with_known_sites(parsed.rows, patients)
     tidy = tidy_results(fresh.to_try(rows))
     rejected = pl.concat([fresh.to_try(parsed.rejected), tidy.rejected])
-    to_try = fresh.to_try(pl.DataFrame({"line": lines}))["line"]
     whole = TidyResults(tidy.counts, tidy.parts, tidy.withdrawn, rejected)
-    return CountsPart(fresh, whole, to_try, n_rows, parsed.n_other, note)
+    return CountsPart(fresh, whole, n_rows, parsed.n_other, note)
 
 
 def _refused(fresh: Fresh, finding: Finding) -> CountsPart:
     empty = tidy_results(pl.DataFrame(schema=LABORATORY_RESULTS))
     tidy = TidyResults(empty.counts, empty.parts, empty.withdrawn, findings_frame([finding]))
     n_rows = fresh.landed.n_rows
-    return CountsPart(fresh, tidy, pl.Series("line", [], dtype=pl.Int64), n_rows)
+    return CountsPart(fresh, tidy, n_rows)
 
 
 def _person_alone() -> Finding:

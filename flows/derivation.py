@@ -48,6 +48,8 @@ def derive_frames(tables: Mapping[str, pl.DataFrame], *, night: date) -> Derived
     """Derive everything from the tables of `READ_FROM`, as they stand on a night."""
     patients, parts, follow_up = tables["patients"], tables["count_parts"], tables["follow_up"]
     plausible, derived, checks = _plausible_counts(tables["counts"], parts, follow_up, night=night)
+    # Not the derived counts that a former run of this night wrote: tonight's are these.
+    arrived = pl.concat([_measured(tables["counts"]), _nowhere(derived, like=tables["counts"])])
     course = derive_count_course(plausible, patients)
     monthly = derive_monthly_counts(course)
     weekly = weekly_counts(course, patients, night=night)
@@ -64,14 +66,14 @@ def derive_frames(tables: Mapping[str, pl.DataFrame], *, night: date) -> Derived
         count_course=course,
         monthly_counts=monthly,
         weekly_counts=weekly,
-        site_feed=site_feed(tables["counts"], patients, night=night),
+        site_feed=site_feed(arrived, patients, night=night),
         definition_classes=pl.concat(
             classify(course, patients, definition=one) for one in DEFINITIONS
         ).select(DEFINITION_CLASSES.column_names),
         cohort=cohort.with_columns(
             asl_definition=pl.lit(DEFAULT.name), asl_definition_version=pl.lit(DEFAULT.version, pl.Int64)
         ),
-        silent=silent_sites(tables["counts"], patients, night=night),
+        silent=silent_sites(arrived, patients, night=night),
         agreement=agreement(course, patients),
         checks=checks,
     )
@@ -85,16 +87,24 @@ def _plausible_counts(
     Measured counts are judged first: a percentage filed as a count must not keep the count that is derived
     from it out.
     """
-    is_measured = pl.col("method").ne_missing("derived")
-    of_measured = _judged(counts.filter(is_measured), parts, follow_up, night=night)
+    of_measured = _judged(_measured(counts), parts, follow_up, night=night)
     measured = of_measured.passed.select(counts.columns)
     derived = derive_counts(parts, measured)
     if derived.is_empty():
         return measured, derived, (of_measured,)
-    nowhere = [pl.lit(None, counts.schema[name]).alias(name) for name in _PLACE]
-    both = pl.concat([measured, derived.with_columns(nowhere).select(counts.columns)])
+    both = pl.concat([measured, _nowhere(derived, like=counts)])
     of_both = _judged(both, parts, follow_up, night=night)
     return of_both.passed.select(counts.columns), derived, (of_measured, of_both)
+
+
+def _measured(counts: pl.DataFrame) -> pl.DataFrame:
+    return counts.filter(pl.col("method").ne_missing("derived"))
+
+
+def _nowhere(derived: pl.DataFrame, *, like: pl.DataFrame) -> pl.DataFrame:
+    """Return the derived counts in the columns of the others; they come from no one file."""
+    place = [pl.lit(None, like.schema[name]).alias(name) for name in _PLACE]
+    return derived.with_columns(place).select(like.columns)
 
 
 def _judged(counts: pl.DataFrame, parts: pl.DataFrame, follow_up: pl.DataFrame, *, night: date) -> Validation:

@@ -5,31 +5,39 @@ Here: validate, merge, write and account for each line, part after part. Not her
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
 
 from expectations.validation import Validation, validate_rows
 from flows.accounts import Account, account_of, quarantine_rows, settle_known
-from flows.count_files import CountsPart, read_counts
+from flows.count_files import CountsPart, join_parts, read_counts
 from flows.landed import Landed, LandedFile
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
-from transforms.counts.versions import came_too_late, named_keys, newest_versions, taken_back
+from transforms.counts.versions import (
+    came_too_late,
+    keys_taken_back,
+    newest_versions,
+    newest_withdrawals,
+    taken_back,
+)
 from transforms.findings import FINDING_SCHEMA, no_findings
 from transforms.merge import merge_rows
 from transforms.schemas import (
     COUNT_PARTS,
     COUNTS,
     LABORATORY_NAMES,
+    PATIENT_KEY,
     QUARANTINE,
     WITHDRAWN_RESULTS,
     Table,
 )
 
-# Rules are checked on as many rows at once as fit into memory well.
-ROWS_AT_ONCE = 1_000_000
+# Rules are checked, and rows merged, as many at once as fit into memory well: fewer would read the table anew
+# more often.
+ROWS_AT_ONCE = 500_000
 _TABLES = (COUNTS, COUNT_PARTS)
 
 
@@ -66,11 +74,7 @@ def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
     validations: list[Validation] = []
     parts = (part for one in fresh for part in read_counts(one, patients))
     for batch in _batches(parts):
-        checked = {table.name: _validate(warehouse, batch, table, night=night) for table in _TABLES}
-        validations += [one for one in checked.values() if one is not None]
-        for part in batch:
-            findings, loaded = _merge(warehouse, part, checked, night=night)
-            _enter(books[part.fresh.landed.file_id], part, findings=findings, loaded=loaded)
+        validations += _load_batch(warehouse, batch, books, night=night)
     quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
     quarantine += [quarantine_rows(book.landed, pl.concat(book.findings), night) for book in books.values()]
     return LoadedSource(
@@ -78,16 +82,32 @@ def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
     )
 
 
+def _load_batch(
+    warehouse: Warehouse, batch: list[CountsPart], books: dict[str, _Book], *, night: date
+) -> list[Validation]:
+    """Check, merge and enter a batch; return the rules' verdicts, without the rows that they were on."""
+    checked = {table.name: _validate(warehouse, batch, table, night=night) for table in _TABLES}
+    for part in batch:
+        findings, loaded = _merge(warehouse, part, checked, night=night)
+        _enter(books[part.fresh.landed.file_id], part, findings=findings, loaded=loaded)
+    return [
+        replace(one, passed=one.passed.clear(), failed=one.failed.clear())
+        for one in checked.values()
+        if one is not None
+    ]
+
+
 def _batches(parts: Iterable[CountsPart]) -> Iterator[list[CountsPart]]:
+    """Yield parts, one a file, of about `ROWS_AT_ONCE` rows together."""
     batch: list[CountsPart] = []
     n_rows = 0
     for part in parts:
         batch.append(part)
         n_rows += part.n_rows
         if n_rows >= ROWS_AT_ONCE:
-            yield batch
+            yield join_parts(batch)
             batch, n_rows = [], 0
-    yield batch
+    yield join_parts(batch)
 
 
 def _validate(
@@ -115,7 +135,7 @@ def _merge(
         validation = checked[table.name]
         if validation is None or _rows_of(part, table).is_empty():
             continue
-        is_of_part = (pl.col("file_id") == file_id) & pl.col("line").is_in(part.lines.implode())
+        is_of_part = pl.col("file_id") == file_id
         passed, failed = (frame.filter(is_of_part) for frame in (validation.passed, validation.failed))
         lines, at_odds = _merge_results(warehouse, passed, table, file_id=file_id, night=night)
         loaded.append(lines)
@@ -132,7 +152,7 @@ def _merge_results(
     An older version, in the file or against the warehouse, goes straight into the history.
     """
     newest, older = newest_versions(passed)
-    names = warehouse.read_matching("laboratory_names", newest.select(table.key))
+    names = _names_held(warehouse, newest)
     late = came_too_late(newest, names)
     withdrawn = taken_back(newest, warehouse.read("withdrawn_results"))
     kept = newest.join(
@@ -144,7 +164,7 @@ def _merge_results(
         table,
     )
     good = kept.join(merge.rejected, on="line", how="anti", maintain_order="left")
-    moved = _held_elsewhere(warehouse, good, table)
+    moved = _held_elsewhere(warehouse, good, names, table=table)
     replaced = pl.concat([merge.replaced, moved]).unique(table.key)
     warehouse.correct(table, merge.loaded, replaced, file_id=file_id, night=night)
     _remember_names(warehouse, good, moved, file_id=file_id, night=night)
@@ -152,13 +172,21 @@ def _merge_results(
     return merge.loaded["line"], merge.rejected
 
 
-def _held_elsewhere(warehouse: Warehouse, rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+def _names_held(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
+    """Names held at the moments of results, and of the results themselves wherever they are held."""
+    at_keys = warehouse.read_matching("laboratory_names", rows.select(LABORATORY_NAMES.key))
+    named = rows.drop_nulls("result_id").select(*PATIENT_KEY, "result_id")
+    of_results = warehouse.read_matching("laboratory_names", named)
+    return pl.concat([at_keys, of_results]).unique(LABORATORY_NAMES.key)
+
+
+def _held_elsewhere(
+    warehouse: Warehouse, rows: pl.DataFrame, names: pl.DataFrame, *, table: Table
+) -> pl.DataFrame:
     """Rows held of the same results under another key: the laboratory corrected the moment or the code."""
     named = rows.drop_nulls("result_id")
-    if named.is_empty():
-        return warehouse.read_matching(table.name, named.select(table.key))
-    names = warehouse.read_matching("laboratory_names", named.select("site", "patient_id", "result_id"))
-    elsewhere = names.join(named, on=table.key, how="anti")
+    of_results = names.join(named, on=[*PATIENT_KEY, "result_id"], how="semi")
+    elsewhere = of_results.join(named, on=table.key, how="anti")
     return warehouse.read_matching(table.name, elsewhere.select(table.key))
 
 
@@ -197,10 +225,9 @@ def _withdraw(warehouse: Warehouse, withdrawn: pl.DataFrame, *, file_id: str, ni
     if withdrawn.is_empty():
         return withdrawn["line"]
     current = warehouse.read_matching("withdrawn_results", withdrawn.select(WITHDRAWN_RESULTS.key))
-    merge = merge_rows(current, withdrawn, WITHDRAWN_RESULTS)
+    merge = merge_rows(current, newest_withdrawals(withdrawn, current), WITHDRAWN_RESULTS)
     warehouse.correct(WITHDRAWN_RESULTS, merge.loaded, merge.replaced, file_id=file_id, night=night)
-    named = warehouse.read_matching("laboratory_names", withdrawn.select("site", "patient_id", "result_id"))
-    keys = named_keys(withdrawn, named)
+    keys = keys_taken_back(withdrawn, _names_held(warehouse, withdrawn))
     for table in (*_TABLES, LABORATORY_NAMES):
         held = warehouse.read_matching(table.name, keys)
         warehouse.correct(table, held.clear(), held, file_id=file_id, night=night)

@@ -18,7 +18,7 @@ from typing import Self
 import duckdb
 import polars as pl
 
-from transforms.errors import DamagedFileError, WorldError
+from transforms.errors import DamagedFileError, UsageError, WorldError
 from transforms.schemas import (
     CHANGES,
     CONTROL_CHART,
@@ -109,6 +109,24 @@ class Warehouse:
         frame: pl.DataFrame = self._connection.sql(f'SELECT {columns} FROM "{name}"').pl()
         return frame.cast(table.polars_schema)
 
+    def read_as_of(self, name: str, night: date) -> pl.DataFrame:
+        """Return a table of `LOADED_TABLES` as a night left it: what had come by then and still stood.
+
+        What a night loaded and replaced itself never stood. Raises `UsageError` where an older version has
+        published the warehouse, which lacks what the table needs.
+        """
+        table = ALL_TABLES[name]
+        columns = ", ".join(f'"{column}"' for column in table.column_names)
+        query = (
+            f'SELECT {columns} FROM "{name}" WHERE loaded_night <= $night UNION ALL BY NAME '
+            f'SELECT {columns} FROM "{name}_history" WHERE loaded_night <= $night AND replaced_night > $night'
+        )
+        try:
+            frame: pl.DataFrame = self._connection.sql(query, params={"night": night}).pl()
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise _too_old(self.path, name) from error
+        return frame.cast(table.polars_schema).sort(table.key)
+
     def read_matching(self, name: str, keys: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of a table whose values in the columns of `keys` stand in `keys`."""
         table = ALL_TABLES[name]
@@ -197,6 +215,13 @@ def _cannot_open(path: Path, error: duckdb.Error) -> WorldError:
         f"{path}: expected a DuckDB warehouse, found a file that DuckDB cannot open. Put the newest "
         f"snapshot, {path.parent}/<night>.duckdb, in the place of {path.parent}/current.duckdb and run the "
         "night again."
+    )
+
+
+def _too_old(path: Path, name: str) -> UsageError:
+    return UsageError(
+        f"{path}: expected the table {name} and its history, found a warehouse of an older version without "
+        "them. Run a night first: it adds what is missing."
     )
 
 

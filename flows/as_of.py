@@ -1,0 +1,136 @@
+"""What a past night knew: its tables rebuilt from the rows that stood on it, and answered as CSV.
+
+Here: which night is meant, and the answer with the sentence beside it. Not here: the derivations
+(`flows.derivation`), the analyses (`models.study`), the history (`flows.warehouse`). Called by `flows.cli`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from expectations.validation import validate_rows
+from flows.accounts import DERIVED_SOURCE
+from flows.derivation import READ_FROM, DerivedFrames, derive_frames
+from flows.reconstruction import read_published
+from flows.warehouse import ALL_TABLES, LOADED_TABLES, Warehouse
+from models.study.analyses import estimate_study
+from transforms.content_hash import frame_sha256
+from transforms.errors import UsageError
+from transforms.origin import RECONSTRUCTED
+from transforms.published import agreement_estimates, compare_with_published, estimates_csv
+from transforms.schemas import COHORT, COUNTS, DERIVED_TABLES, ESTIMATES
+
+_LOADED = tuple(table.name for table in LOADED_TABLES)
+ANSWERED = (ESTIMATES.name, *(table.name for table in DERIVED_TABLES), *_LOADED)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table as CSV, and a sentence that says what it is and what it was made of."""
+
+    csv: str
+    told: str
+
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """What a night derived: all of it, and the cohort and monthly counts of those whose parts agree."""
+
+    frames: DerivedFrames
+    cohort: pl.DataFrame
+    monthly_counts: pl.DataFrame
+
+
+def ask(current: Path, night: date, *, table: str = ESTIMATES.name) -> Answer:
+    """Answer with a table as the night knew it; estimates come byte for byte as they were published.
+
+    current: the published warehouse, which is only read. Counts that nobody measured are derived anew. Raises
+    `UsageError` for a table that is none, a home without a warehouse and a night that never published.
+    """
+    if table not in ANSWERED:
+        raise UsageError(f"--table {table}: expected one of {', '.join(ANSWERED)}. Name one of them.")
+    if not current.is_file():
+        raise UsageError(
+            f"{current}: expected a published warehouse, found none. Run a night first, or name its --home."
+        )
+    with Warehouse(current, read_only=True) as warehouse:
+        published = _published(warehouse.read("nights"), night)
+        if table in _LOADED and table != COUNTS.name:
+            rows = warehouse.read_as_of(table, night)
+            return Answer(rows.write_csv(), f"{_told(table, rows, night)}, as loaded by then.")
+        known = read_known(warehouse, night)
+    rebuilt = rebuild(known, night=night)
+    rows = _table_of(rebuilt, known, table, origin=published["origin"])
+    csv = estimates_csv(rows) if table == ESTIMATES.name else rows.write_csv()
+    sources = ", ".join(f"{len(frame):,} of {name}" for name, frame in known.items())
+    agrees = _told_agreement(rebuilt.cohort, published)
+    return Answer(csv, f"{_told(table, rows, night)}, from the rows it knew: {sources}. {agrees}")
+
+
+def read_known(warehouse: Warehouse, night: date) -> dict[str, pl.DataFrame]:
+    """Return the tables of `READ_FROM` as the night knew them, without the counts that were derived."""
+    known = {name: warehouse.read_as_of(name, night) for name in READ_FROM}
+    return known | {"counts": known["counts"].filter(pl.col("method").ne_missing("derived"))}
+
+
+def rebuild(known: Mapping[str, pl.DataFrame], *, night: date) -> Rebuilt:
+    """Derive the night anew, and leave out of the cohort whom the night left out."""
+    frames = derive_frames(known, night=night)
+    origins = known["patients"].select(*COHORT.key, "file_id", "line")
+    checked = validate_rows("cohort", frames.cohort.join(origins, on=COHORT.key), night=night)
+    whole = checked.passed.select(COHORT.column_names)
+    return Rebuilt(frames, whole, frames.monthly_counts.join(whole, on=COHORT.key, how="semi"))
+
+
+def _table_of(
+    rebuilt: Rebuilt, known: Mapping[str, pl.DataFrame], table: str, *, origin: str
+) -> pl.DataFrame:
+    if table == ESTIMATES.name:
+        return _estimates(rebuilt, origin)
+    if table == COUNTS.name:
+        derived = rebuilt.frames.derived_counts.with_columns(file_id=pl.lit(DERIVED_SOURCE))
+        return pl.concat([known["counts"], derived], how="diagonal").select(ALL_TABLES["counts"].column_names)
+    is_checked = table in ("cohort", "monthly_counts")
+    rows: pl.DataFrame = getattr(rebuilt if is_checked else rebuilt.frames, table)
+    return rows
+
+
+def _estimates(rebuilt: Rebuilt, origin: str) -> pl.DataFrame:
+    estimates = estimate_study(rebuilt.cohort, rebuilt.monthly_counts).estimates
+    if origin != RECONSTRUCTED:
+        return estimates
+    side_by_side = compare_with_published(estimates, read_published())
+    return pl.concat([estimates, agreement_estimates(side_by_side)])
+
+
+def _published(nights: pl.DataFrame, night: date) -> dict[str, Any]:
+    """Return the night's row of `nights`; where it never published, name the nights around it."""
+    row = nights.filter(pl.col("night") == night)
+    if len(row):
+        return row.row(0, named=True)
+    before, after = (
+        nights.filter(is_there)["night"].sort()
+        for is_there in (pl.col("night") < night, pl.col("night") > night)
+    )
+    nearest = " and ".join(str(one) for one in (*before.tail(1), *after.head(1)))
+    raise UsageError(
+        f"{night}: expected a night that published, found none of that name. "
+        + (f"The nearest are {nearest}: ask for one of them." if nearest else "Run a night first.")
+    )
+
+
+def _told(table: str, rows: pl.DataFrame, night: date) -> str:
+    return f"As of {night}: {len(rows):,} rows of {table}"
+
+
+def _told_agreement(cohort: pl.DataFrame, published: Mapping[str, Any]) -> str:
+    if frame_sha256(cohort, COHORT.key) == published["cohort_sha256"]:
+        return "The cohort is the one that the night published."
+    return (
+        f"The cohort is NOT the one that the night published, by Nadir {published['code_version']}: either "
+        "definitions and rules have changed since, or a night ran after a later one."
+    )
