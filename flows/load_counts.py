@@ -75,6 +75,10 @@ def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
     parts = (part for one in fresh for part in read_counts(one, patients))
     for batch in _batches(parts):
         validations += _load_batch(warehouse, batch, books, night=night)
+        # DuckDB keeps every frame that it was shown until the transaction ends. What is written so far goes
+        # into a working copy, which a night that fails leaves behind unpublished.
+        warehouse.commit()
+        warehouse.begin()
     quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
     quarantine += [quarantine_rows(book.landed, pl.concat(book.findings), night) for book in books.values()]
     return LoadedSource(

@@ -15,6 +15,7 @@ from time import perf_counter
 
 import polars as pl
 
+from flows.count_writers import COUNT_FORMS, CSV, written_counts
 from flows.landing import LAYOUT_SUFFIX, ORIGIN_FILE
 from models.curves.standard_curve import with_instrument_results
 from models.simulation.cohort import SimulatedChunk, simulate_patients
@@ -48,6 +49,7 @@ class Delivery:
 
     `n_nights` above 0 writes a folder for each of so many nights, the first with all that is known by
     `first_night`. `n_plate_patients` is how many patients have plates: by default all, at most 2,000.
+    `counts_as` is the form of the files of counts, one of `COUNT_FORMS`.
     """
 
     has_mess: bool = False
@@ -55,6 +57,7 @@ class Delivery:
     first_night: date = date(2018, 3, 1)
     n_plate_patients: int = MOST_PATIENTS_ON_PLATES
     n_patients_per_file: int = 50_000
+    counts_as: str = CSV
 
     @property
     def nights(self) -> tuple[date, ...]:
@@ -124,6 +127,15 @@ def _check(out: Path, delivery: Delivery) -> None:
     ):
         if value < least:
             raise UsageError(f"The {name} is {value}: it must be {least} or more.")
+    if delivery.counts_as not in COUNT_FORMS:
+        raise UsageError(
+            f"Counts cannot be written as {delivery.counts_as!r}: it must be {', '.join(COUNT_FORMS)}."
+        )
+    if delivery.has_mess and delivery.counts_as != CSV:
+        raise UsageError(
+            f"Faults are planted in the cells of CSV files, not in {delivery.counts_as}: leave --mess or "
+            "--counts-as out."
+        )
 
 
 class _Writer:
@@ -158,6 +170,7 @@ class _Writer:
             "n_sites": len(self._sites),
             "n_nights": self._delivery.n_nights,
             "has_mess": self._delivery.has_mess,
+            "counts_as": self._delivery.counts_as,
             "n_plate_patients": min(n_patients, self._delivery.n_plate_patients),
         }
         origin = {"origin": "simulated", "note": COHORT_IS, **made_from}
@@ -183,9 +196,19 @@ class _Writer:
         for site in self._sites:
             of_site = rows.filter(pl.col("site") == site.name)
             if not of_site.is_empty():
-                texts = _as_the_site_writes(site, table, of_site)
-                self._write_file(folder, texts, source=table.name, name=f"{site.name}-{part:04d}")
+                texts, name = _as_the_site_writes(site, table, of_site), f"{site.name}-{part:04d}"
+                if table is COUNTS and self._delivery.counts_as != CSV:
+                    self._write_counts(folder, texts, name=name)
+                else:
+                    self._write_file(folder, texts, source=table.name, name=name)
                 self._n_counts += len(of_site) if table is COUNTS else 0
+
+    def _write_counts(self, folder: str, texts: pl.DataFrame, *, name: str) -> None:
+        for ending, content in written_counts(texts, self._delivery.counts_as).items():
+            path = self._root / folder / COUNTS.name / f"{name}{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            self._n_files += 1
 
     def _write_file(self, folder: str, rows: pl.DataFrame, *, source: str, name: str) -> None:
         stem = f"{source}/{name}"
