@@ -93,8 +93,12 @@ def tell(checked: CheckedPlate, *, name: str) -> list[str]:
     order = pl.col("severity").replace_strict({"refused": 0, "not used": 1, "told": 2, "note": 3})
     lines = [_line(row) for row in checked.findings.sort(order, "code", maintain_order=True).to_dicts()]
     n_broken = len(checked.findings.filter(pl.col("severity") != "note"))
-    outcome = f"{n_broken} findings of broken rules" if n_broken else "it would load clean"
-    return [*lines, f"{name}: {outcome}, {len(lines) - n_broken} notes."]
+    outcome = f"{_counted(n_broken, 'finding')} of broken rules" if n_broken else "it would load clean"
+    return [*lines, f"{name}: {outcome}, {_counted(len(lines) - n_broken, 'note')}."]
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def _line(row: dict[str, str | None]) -> str:

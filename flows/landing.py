@@ -110,7 +110,8 @@ def _sort_out(source: str, entries: list[Path]) -> tuple[list[LandedFile], list[
     accepted: list[LandedFile] = []
     refused: list[tuple[str, str, Finding]] = []
     files = [path for path in entries if path.is_file()]
-    beside = {path: _beside(source, path, files) for path in files}
+    by_name = {path.name: path for path in files}
+    beside = {path: _beside(source, path, by_name) for path in files}
     companions = {path for found in beside.values() for path in found.values()}
     for path in entries:
         finding = None if path in companions else _refusal(source, path, beside.get(path, {}))
@@ -121,7 +122,7 @@ def _sort_out(source: str, entries: list[Path]) -> tuple[list[LandedFile], list[
     return accepted, refused
 
 
-def _beside(source: str, path: Path, files: list[Path]) -> dict[str, Path]:
+def _beside(source: str, path: Path, by_name: Mapping[str, Path]) -> dict[str, Path]:
     """Return the companions of a file by role; a companion has none."""
     if _companion_of(source, path) is not None:
         return {}
@@ -130,7 +131,7 @@ def _beside(source: str, path: Path, files: list[Path]) -> dict[str, Path]:
         names = [path.stem + ending for ending in companion.endings]
         if companion.role == "person" and _MEASUREMENT.search(path.stem):
             names += [_MEASUREMENT.sub(_as_spelt, path.stem) + ending for ending in (".csv", ".parquet")]
-        partner = next((file for file in files if file.name in names), None)
+        partner = next((by_name[name] for name in names if name in by_name), None)
         if partner is not None:
             found[companion.role] = partner
     return found

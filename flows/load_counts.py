@@ -39,6 +39,7 @@ from transforms.schemas import (
 # more often.
 ROWS_AT_ONCE = 500_000
 _TABLES = (COUNTS, COUNT_PARTS)
+_RESULT = [*PATIENT_KEY, "result_id", "code"]
 
 
 @dataclass
@@ -179,7 +180,7 @@ def _merge_results(
 def _names_held(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
     """Names held at the moments of results, and of the results themselves wherever they are held."""
     at_keys = warehouse.read_matching("laboratory_names", rows.select(LABORATORY_NAMES.key))
-    named = rows.drop_nulls("result_id").select(*PATIENT_KEY, "result_id")
+    named = rows.drop_nulls("result_id").select(_RESULT)
     of_results = warehouse.read_matching("laboratory_names", named)
     return pl.concat([at_keys, of_results]).unique(LABORATORY_NAMES.key)
 
@@ -187,9 +188,9 @@ def _names_held(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
 def _held_elsewhere(
     warehouse: Warehouse, rows: pl.DataFrame, names: pl.DataFrame, *, table: Table
 ) -> pl.DataFrame:
-    """Rows held of the same results under another key: the laboratory corrected the moment or the code."""
+    """Rows held of the same results under another key: the laboratory corrected the moment."""
     named = rows.drop_nulls("result_id")
-    of_results = names.join(named, on=[*PATIENT_KEY, "result_id"], how="semi")
+    of_results = names.join(named, on=_RESULT, how="semi")
     elsewhere = of_results.join(named, on=table.key, how="anti")
     return warehouse.read_matching(table.name, elsewhere.select(table.key))
 

@@ -111,8 +111,8 @@ def _stage(fresh: Fresh, *, night: date) -> StagedPlate:
 def _exclusions(landed: Landed, plate: XponentPlate, *, night: date) -> pl.DataFrame:
     """Return a plate's exclusions; a line that cannot be followed refuses the plate until it is mended.
 
-    Loading the plate without it would publish what somebody meant to leave out. A line that says again what
-    an earlier one says is no reason to.
+    Fitting the plate without it would publish, as new, what somebody meant to leave out; what the plate gave
+    before stays until the line is mended. A line that says again what an earlier one says is no reason to.
     """
     if "exclusions" not in landed.beside:
         return pl.DataFrame(schema=EXCLUSIONS.polars_schema)

@@ -44,10 +44,29 @@ def with_changes(
     merged = (
         pl.concat([known.filter(is_tonight), found.select(known.columns)])
         .group_by(_KEY, maintain_order=True)
-        .agg(pl.col("since", "before").first(), pl.col("kind", "after").last())
+        .agg(pl.col("since", "before").first(), pl.col("after").last(), kinds=pl.col("kind"))
+        .with_columns(kind=_joint_kind())
+        .filter(pl.col("kind").is_not_null())
         .select(known.columns)
     )
     return pl.concat([known.filter(~is_tonight), merged]).sort(_KEY, nulls_last=True)
+
+
+def _joint_kind() -> pl.Expr:
+    """Of a night that ran more than once: from what stood before to what stands now; null for no change."""
+    first, last = pl.col("kinds").list.first(), pl.col("kinds").list.last()
+    is_back = pl.col("before").eq_missing(pl.col("after")) & (pl.col("of") != "cohort")
+    return (
+        pl.when((first == "new") & (last == "gone"))
+        .then(None)
+        .when(first == "new")
+        .then(pl.lit("new"))
+        .when(last == "gone")
+        .then(pl.lit("gone"))
+        .when(is_back & (pl.col("kinds").list.len() > 1))
+        .then(None)
+        .otherwise(pl.lit("changed"))
+    )
 
 
 def tell_changes(changes: pl.DataFrame, *, night: date) -> tuple[str, ...]:
@@ -59,7 +78,8 @@ def tell_changes(changes: pl.DataFrame, *, night: date) -> tuple[str, ...]:
         of: of_night.filter(pl.col("of") == of).rename({"topic": name})
         for of, name in (("estimates", "analysis"), ("samples", "analyte"), ("cohort", "column"))
     }
-    return (summarise_changes(**parts, since=of_night["since"][0]).sentence,)
+    told = summarise_changes(**parts, since=of_night["since"][0]).sentence
+    return (told[0].upper() + told[1:],)
 
 
 def _of_samples(changed: pl.DataFrame) -> pl.DataFrame:

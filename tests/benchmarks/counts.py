@@ -92,7 +92,7 @@ def load_night(landing: Path) -> int:
     from flows.steps import load_landing
     from flows.warehouse import Warehouse
 
-    loaded = load_landing(Night(NIGHT, Settings(landing=landing, home=landing.parent / "home")))
+    loaded = load_landing(Night(NIGHT, Settings.with_folders(landing=landing, home=landing.parent / "home")))
     with Warehouse(loaded.working, read_only=True) as warehouse:
         return warehouse.n_rows("counts")
 

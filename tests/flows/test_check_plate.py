@@ -44,7 +44,7 @@ def test_a_good_export_exits_0_and_prints_every_well_and_analyte(export: bytes, 
     assert (code, wells.columns) == (0, COLUMNS)
     assert set(wells["kind"]) == {"background", "standard", "control", "unknown"}
     assert wells.select("well", "analyte").is_unique().all()
-    assert told.endswith("notes.\n")
+    assert told.rstrip().endswith(("note.", "notes."))
     assert "it would load clean" in told
 
 

@@ -186,3 +186,11 @@ def test_a_count_of_csv_that_a_later_file_corrects_is_in_the_history(landing: Pa
     load(landing, SECOND)
     assert counts_of_r1(landing) == [150]
     assert history(landing) == [(640, FIRST, SECOND)]
+
+
+def test_two_tests_that_share_a_name_do_not_drive_each_other_out(landing: Path):
+    leukocytes = {"code": {"coding": [{"system": "http://loinc.org", "code": "6690-2"}]}}
+    send_and_load(landing, FIRST, result(640), result(4000, **leukocytes))
+    send_and_load(landing, SECOND, result(650, issued=12, status="corrected"))
+    assert counts_of_r1(landing) == [650]
+    assert table(landing, "count_parts")["amount"].to_list() == [4000]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from flows import landed, load_counts
 from flows.count_writers import COUNT_FORMS, written_counts
 from flows.derivation import READ_FROM, derive_frames
 from flows.night import Loaded, Results
@@ -83,6 +84,17 @@ def test_every_result_of_every_form_is_loaded_and_accounted_for(nights, form):
     assert len(accounts) == 4
     assert all(n_in == n_loaded for n_in, n_loaded, _, _ in accounts)
     assert sum(n_in for n_in, *_ in accounts) == counts_of(landing).height
+
+
+def test_a_long_file_is_loaded_in_parts_and_gives_the_same_counts(nights, tmp_path, monkeypatch):
+    whole, loaded = nights["fhir-ndjson"]
+    in_parts = shutil.copytree(whole, tmp_path / "landing")
+    monkeypatch.setattr(landed, "MOST_BYTES_HELD", 10_000)
+    monkeypatch.setattr(load_counts, "ROWS_AT_ONCE", 100)
+    again = load(in_parts)
+    assert len(again.validations) > len(loaded.validations) + 5
+    assert_frame_equal(counts_of(in_parts), counts_of(whole))
+    assert sorted(accounts_of(again)) == sorted(accounts_of(loaded))
 
 
 def test_only_csv_takes_the_planted_faults(tmp_path):

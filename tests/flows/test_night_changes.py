@@ -86,3 +86,9 @@ def test_the_sentence_counts_and_names_nobody():
         "IL-7 of 1 patient, 1 estimate in 1 analysis changed since 2026-11-21.",
     )
     assert tell_changes(changes, night=THIRD) == ()
+
+
+def test_what_a_second_run_takes_back_is_no_change():
+    first = with_changes(former_of(2.0, 2.5, FIRST), tables_of(2.1, 2.9), night=SECOND)
+    again = former_of(2.1, 2.9, FIRST, SECOND) | {"changes": first}
+    assert with_changes(again, tables_of(2.0, 2.5), night=SECOND).is_empty()

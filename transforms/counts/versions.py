@@ -10,7 +10,8 @@ from transforms.schemas import COUNTS, PATIENT_KEY, WITHDRAWN_RESULTS
 from transforms.schemas.counts import STATUSES
 
 _KEY = list(COUNTS.key)
-_RESULT = [*PATIENT_KEY, "result_id"]
+# Several results of one sample may share a name: an accession number, a panel's.
+_RESULT = [*PATIENT_KEY, "result_id", "code"]
 _EARLIEST = pl.lit("0001-01-01").str.to_datetime("%Y-%m-%d", time_unit="us")
 
 

@@ -23,6 +23,8 @@ PG_PER_ML = {
     **dict.fromkeys(("ng/ml", "ug/l", "\u00b5g/l", "\u03bcg/l"), 1e3),
     **dict.fromkeys(("ug/ml", "\u00b5g/ml", "\u03bcg/ml", "mg/l"), 1e6),
 }
+# The last bits of a fit hang on which plates are fitted beside it; a sample's value must not.
+SIGNIFICANT_FIGURES = 10
 
 _SAMPLE_KEY = ("site", "patient_id", "timepoint")
 _NO_UNIT = pl.col("unit").fill_null("") == ""
@@ -150,8 +152,10 @@ def _number_or_limit() -> tuple[pl.Expr, ...]:
     is_number = pl.col("range").is_in(["within", "extrapolated"])
     numbers = ("concentration_pg_ml", "concentration_low_pg_ml", "concentration_high_pg_ml", "cv_percent")
     return (
-        pl.when(is_number).then(pl.col(numbers)).name.keep(),
-        pl.when(~is_number).then("limit_pg_ml").alias("limit_pg_ml"),
+        pl.when(is_number).then(pl.col(numbers).round_sig_figs(SIGNIFICANT_FIGURES)).name.keep(),
+        pl.when(~is_number)
+        .then(pl.col("limit_pg_ml").round_sig_figs(SIGNIFICANT_FIGURES))
+        .alias("limit_pg_ml"),
     )
 
 

@@ -16,7 +16,7 @@ QUARANTINE = Table(
     name="quarantine",
     key=("file_id", "line", "rule", "column"),
     columns=(
-        text("source", "Landing folder: patients, counts, plates, follow_up, toxicities, redcap", required=True),
+        text("source", "Landing folder the file is in, or cohort for what is derived", required=True),
         text("file", "File, as named in the landing folder", required=True),
         text("file_id", "sha256 of the file; empty for what is no readable file"),
         integer("line", "Line in the file; empty where the whole file is meant"),
