@@ -16,6 +16,7 @@ from flows.count_files import CountsPart, join_parts, read_counts
 from flows.landed import Landed, LandedFile
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
+from transforms.counts.results import ANOTHER_TEST
 from transforms.counts.versions import (
     came_too_late,
     keys_taken_back,
@@ -37,6 +38,7 @@ from transforms.schemas import (
 
 # Rules are checked, and rows merged, as many at once as fit into memory well: fewer would read the table anew
 # more often.
+MOST_OTHER_TESTS = 10_000
 ROWS_AT_ONCE = 500_000
 _TABLES = (COUNTS, COUNT_PARTS)
 _RESULT = [*PATIENT_KEY, "result_id", "code"]
@@ -50,6 +52,7 @@ class _Book:
     n_rows: int = 0
     n_loaded: int = 0
     n_quarantined: int = 0
+    n_other_tests: int = 0
     notes: list[str] = field(default_factory=list)
     findings: list[pl.DataFrame] = field(default_factory=lambda: [no_findings()])
 
@@ -246,8 +249,24 @@ def _enter(book: _Book, part: CountsPart, *, findings: pl.DataFrame, loaded: pl.
     book.n_rows += part.n_rows
     book.n_quarantined += part.n_rows if is_whole else len(broken)
     book.n_loaded += len(loaded.filter(~loaded.is_in(broken.implode())))
-    book.findings.append(findings)
+    book.findings.append(_told(book, findings))
     if part.note:
         book.notes.append(part.note)
     if part.n_other:
         book.notes.append("records that are no laboratory results were passed over")
+
+
+def _told(book: _Book, findings: pl.DataFrame) -> pl.DataFrame:
+    """Return the findings that get a row each: of other tests in a file only the first `MOST_OTHER_TESTS`.
+
+    A laboratory's whole feed would fill the memory, and the quarantine, with rows that nobody can mend.
+    """
+    is_other = pl.col("rule") == ANOTHER_TEST
+    others = findings.filter(is_other)
+    room = max(MOST_OTHER_TESTS - book.n_other_tests, 0)
+    book.n_other_tests += len(others)
+    if len(others) > room:
+        book.notes.append(
+            f"of the results of other tests only the first {MOST_OTHER_TESTS:,} are told line by line"
+        )
+    return pl.concat([findings.filter(~is_other), others.head(room)])

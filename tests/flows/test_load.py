@@ -243,3 +243,13 @@ def test_a_patient_whose_dates_contradict_each_other_is_left_out_and_told(landin
     assert derived.cohort["patient_id"].to_list() == ["P1", "P2"]
     told = derived.left_out.select("source", "file", "line", "rule").rows()
     assert ("cohort", "patients/moved.csv", 2, "os_is_between_0_and_600_months") in told
+
+
+def test_a_whole_feed_of_other_tests_is_counted_whole_and_told_up_to_ten_thousand_lines(landing: Path):
+    rows = [count("P1", "2024-01-10", 12, unit="g/dL", code="718-7")] * 10_050
+    write_table(landing, "counts/feed.csv", *rows, count("P1", "2024-01-11", 700), header=COUNTS_HEADER)
+    loaded = load(landing)
+    assert account(loaded, "counts/feed.csv") == (10_051, 1, 0, 10_050)
+    assert len(findings(loaded, "counts/feed.csv")) == 10_000
+    again = load(landing, date(2026, 1, 16))
+    assert account(again, "counts/feed.csv") == (10_051, 0, 51, 10_000)

@@ -26,9 +26,10 @@ _NEXT = 1e-6
 
 _CORRECT = "Correct it at the source and send it again"
 
+ANOTHER_TEST = "result_is_a_lymphocyte_count"
 _IS_OURS = LineRule(
     column="code",
-    rule="result_is_a_lymphocyte_count",
+    rule=ANOTHER_TEST,
     holds=pl.col("kind").is_not_null(),
     found="another test",
     expected=f"a lymphocyte count: LOINC {', '.join(LYMPHOCYTE_CODES)}; or leukocytes and lymphocyte percent",
