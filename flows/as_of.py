@@ -12,16 +12,13 @@ from typing import Any
 
 import polars as pl
 
-from expectations.validation import validate_rows
 from flows.accounts import DERIVED_SOURCE
-from flows.derivation import READ_FROM, DerivedFrames, derive_frames
-from flows.reconstruction import read_published
+from flows.derivation import READ_FROM, CheckedCohort, DerivedFrames, check_cohort, derive_frames
+from flows.night_estimates import estimate_night
 from flows.warehouse import ALL_TABLES, LOADED_TABLES, Warehouse
-from models.study.analyses import estimate_study
 from transforms.content_hash import frame_sha256
 from transforms.errors import UsageError
-from transforms.origin import RECONSTRUCTED
-from transforms.published import agreement_estimates, compare_with_published, estimates_csv
+from transforms.published import estimates_csv
 from transforms.schemas import COHORT, COUNTS, DERIVED_TABLES, ESTIMATES
 
 _LOADED = tuple(table.name for table in LOADED_TABLES)
@@ -34,15 +31,6 @@ class Answer:
 
     csv: str
     told: str
-
-
-@dataclass(frozen=True, eq=False)
-class Rebuilt:
-    """What a night derived: all of it, and the cohort and monthly counts of those whose parts agree."""
-
-    frames: DerivedFrames
-    cohort: pl.DataFrame
-    monthly_counts: pl.DataFrame
 
 
 def ask(current: Path, night: date, *, table: str = ESTIMATES.name) -> Answer:
@@ -63,11 +51,12 @@ def ask(current: Path, night: date, *, table: str = ESTIMATES.name) -> Answer:
             rows = warehouse.read_as_of(table, night)
             return Answer(rows.write_csv(), f"{_told(table, rows, night)}, as loaded by then.")
         known = read_known(warehouse, night)
-    rebuilt = rebuild(known, night=night)
-    rows = _table_of(rebuilt, known, table, origin=published["origin"])
+    frames = derive_frames(known, night=night)
+    checked = check_cohort(frames, known["patients"], night=night)
+    rows = _table_of(table, frames, checked, known=known, origin=published["origin"])
     csv = estimates_csv(rows) if table == ESTIMATES.name else rows.write_csv()
     sources = ", ".join(f"{len(frame):,} of {name}" for name, frame in known.items())
-    agrees = _told_agreement(rebuilt.cohort, published)
+    agrees = _told_agreement(checked.cohort, published)
     return Answer(csv, f"{_told(table, rows, night)}, from the rows it knew: {sources}. {agrees}")
 
 
@@ -77,34 +66,22 @@ def read_known(warehouse: Warehouse, night: date) -> dict[str, pl.DataFrame]:
     return known | {"counts": known["counts"].filter(pl.col("method").ne_missing("derived"))}
 
 
-def rebuild(known: Mapping[str, pl.DataFrame], *, night: date) -> Rebuilt:
-    """Derive the night anew, and leave out of the cohort whom the night left out."""
-    frames = derive_frames(known, night=night)
-    origins = known["patients"].select(*COHORT.key, "file_id", "line")
-    checked = validate_rows("cohort", frames.cohort.join(origins, on=COHORT.key), night=night)
-    whole = checked.passed.select(COHORT.column_names)
-    return Rebuilt(frames, whole, frames.monthly_counts.join(whole, on=COHORT.key, how="semi"))
-
-
 def _table_of(
-    rebuilt: Rebuilt, known: Mapping[str, pl.DataFrame], table: str, *, origin: str
+    table: str,
+    frames: DerivedFrames,
+    checked: CheckedCohort,
+    *,
+    known: Mapping[str, pl.DataFrame],
+    origin: str,
 ) -> pl.DataFrame:
     if table == ESTIMATES.name:
-        return _estimates(rebuilt, origin)
+        study, _ = estimate_night(checked.cohort, checked.monthly_counts, origin=origin)
+        return study.estimates
     if table == COUNTS.name:
-        derived = rebuilt.frames.derived_counts.with_columns(file_id=pl.lit(DERIVED_SOURCE))
+        derived = frames.derived_counts.with_columns(file_id=pl.lit(DERIVED_SOURCE))
         return pl.concat([known["counts"], derived], how="diagonal").select(ALL_TABLES["counts"].column_names)
-    is_checked = table in ("cohort", "monthly_counts")
-    rows: pl.DataFrame = getattr(rebuilt if is_checked else rebuilt.frames, table)
+    rows: pl.DataFrame = getattr(checked if table in ("cohort", "monthly_counts") else frames, table)
     return rows
-
-
-def _estimates(rebuilt: Rebuilt, origin: str) -> pl.DataFrame:
-    estimates = estimate_study(rebuilt.cohort, rebuilt.monthly_counts).estimates
-    if origin != RECONSTRUCTED:
-        return estimates
-    side_by_side = compare_with_published(estimates, read_published())
-    return pl.concat([estimates, agreement_estimates(side_by_side)])
 
 
 def _published(nights: pl.DataFrame, night: date) -> dict[str, Any]:

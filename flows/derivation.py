@@ -17,7 +17,7 @@ from transforms.counts.completeness import nadir_coverage, silent_sites, site_fe
 from transforms.counts.course_checks import judge_courses
 from transforms.counts.derived import derive_counts
 from transforms.definitions import DEFAULT, DEFINITIONS, agreement, classify
-from transforms.schemas import COUNTS, DEFINITION_CLASSES, PROVENANCE
+from transforms.schemas import COHORT, COUNTS, DEFINITION_CLASSES, PROVENANCE
 
 READ_FROM = ("patients", "counts", "count_parts", "follow_up", "cytokines")
 _PLACE = [column.name for column in PROVENANCE]
@@ -77,6 +77,24 @@ def derive_frames(tables: Mapping[str, pl.DataFrame], *, night: date) -> Derived
         agreement=agreement(course, patients),
         checks=checks,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedCohort:
+    """The cohort and the monthly counts of the patients whose parts agree, and the rules' verdict on all."""
+
+    cohort: pl.DataFrame
+    monthly_counts: pl.DataFrame
+    validation: Validation
+
+
+def check_cohort(frames: DerivedFrames, patients: pl.DataFrame, *, night: date) -> CheckedCohort:
+    """Leave out of the cohort whose parts contradict each other; findings point to rows of `patients`."""
+    origins = patients.select(*COHORT.key, "file_id", "line")
+    validation = validate_rows("cohort", frames.cohort.join(origins, on=COHORT.key), night=night)
+    whole = validation.passed.select(COHORT.column_names)
+    monthly_counts = frames.monthly_counts.join(whole, on=COHORT.key, how="semi")
+    return CheckedCohort(whole, monthly_counts, validation)
 
 
 def _plausible_counts(

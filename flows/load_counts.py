@@ -18,6 +18,7 @@ from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
 from transforms.counts.results import ANOTHER_TEST
 from transforms.counts.versions import (
+    NAMED_RESULT,
     came_too_late,
     keys_taken_back,
     newest_versions,
@@ -30,7 +31,6 @@ from transforms.schemas import (
     COUNT_PARTS,
     COUNTS,
     LABORATORY_NAMES,
-    PATIENT_KEY,
     QUARANTINE,
     WITHDRAWN_RESULTS,
     Table,
@@ -41,7 +41,6 @@ from transforms.schemas import (
 MOST_OTHER_TESTS = 10_000
 ROWS_AT_ONCE = 500_000
 _TABLES = (COUNTS, COUNT_PARTS)
-_RESULT = [*PATIENT_KEY, "result_id", "code"]
 
 
 @dataclass
@@ -183,7 +182,7 @@ def _merge_results(
 def _names_held(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
     """Names held at the moments of results, and of the results themselves wherever they are held."""
     at_keys = warehouse.read_matching("laboratory_names", rows.select(LABORATORY_NAMES.key))
-    named = rows.drop_nulls("result_id").select(_RESULT)
+    named = rows.drop_nulls("result_id").select(NAMED_RESULT)
     of_results = warehouse.read_matching("laboratory_names", named)
     return pl.concat([at_keys, of_results]).unique(LABORATORY_NAMES.key)
 
@@ -193,7 +192,7 @@ def _held_elsewhere(
 ) -> pl.DataFrame:
     """Rows held of the same results under another key: the laboratory corrected the moment."""
     named = rows.drop_nulls("result_id")
-    of_results = names.join(named, on=_RESULT, how="semi")
+    of_results = names.join(named, on=NAMED_RESULT, how="semi")
     elsewhere = of_results.join(named, on=table.key, how="anti")
     return warehouse.read_matching(table.name, elsewhere.select(table.key))
 

@@ -214,11 +214,7 @@ def told_in_markdown(summary: Summary) -> str:
         f"In quarantine: {summary['in_quarantine']} findings; files refused: {summary['files_refused']}.",
         f"Predictor: **{gate['verdict']}**. Champion: {serves}.",
         *(f"- {reason}" for reason in gate["reasons"]),
-        *(
-            f"- **{site} is not signed off**"
-            for site, told in summary["sites"].items()
-            if not told["signed_off"]
-        ),
+        *(f"- **{site} is not signed off**" for site in _not_signed_off(summary)),
         *(f"- {change}" for change in summary["changes"]),
         *(f"- out of control: {_words(one)}" for one in summary["plates"]["out_of_control"]),
         *(f"- note: {note}" for note in summary["notes"]),

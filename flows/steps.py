@@ -6,13 +6,12 @@ they hand on (`flows.night`), statistics (`models`), rules (`expectations`).
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from expectations.rule import Rule
-from expectations.validation import broken_rules, validate_rows, validate_tables, write_data_docs
+from expectations.validation import broken_rules, validate_tables, write_data_docs
 from flows.accounts import (
     DERIVED_SOURCE,
     record_accounts,
@@ -20,7 +19,7 @@ from flows.accounts import (
     record_quarantine,
     refused_entries,
 )
-from flows.derivation import READ_FROM, DerivedFrames, derive_frames, derived_to_write
+from flows.derivation import READ_FROM, DerivedFrames, check_cohort, derive_frames, derived_to_write
 from flows.files import write_whole
 from flows.landing import ORIGIN_FILE, Listing, list_landing
 from flows.load_counts import load_counts
@@ -29,8 +28,9 @@ from flows.load_redcap import load_redcap
 from flows.load_tables import LoadedSource, load_table
 from flows.night import CODE_VERSION, Analysed, Derived, Loaded, Night, Recorded, Results, Snapshot
 from flows.night_changes import with_changes
+from flows.night_estimates import estimate_night
 from flows.plate_review import review_plates
-from flows.reconstruction import read_published, write_reconstructed_landing
+from flows.reconstruction import write_reconstructed_landing
 from flows.report.context import ReportContext
 from flows.report.figures import ReportFigure
 from flows.report.page import write_report
@@ -39,11 +39,10 @@ from flows.tracking import champion, log_analyses, open_tracking, register_predi
 from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, file_sha256, publish
 from models.predictor import train_predictor
 from models.promotion import Decision, judge
-from models.study.analyses import estimate_study
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError, UsageError
-from transforms.origin import LANDED, RECONSTRUCTED
-from transforms.published import agreement_estimates, compare_with_published, estimates_csv
+from transforms.origin import LANDED
+from transforms.published import estimates_csv
 from transforms.schemas import (
     COHORT,
     COUNTS,
@@ -134,8 +133,7 @@ def derive(night: Night, loaded: Loaded) -> Derived:
     """Derive courses and cohort, leave out what contradicts itself, and check the whole tables.
 
     A count that cannot be of its course, and a patient whose parts contradict each other, have a finding that
-    points to the row they came from. Raises `FatalDataError` with
-    every fatal rule that is broken.
+    points to the row they came from. Raises `FatalDataError` with every fatal rule that is broken.
     """
     with Warehouse(loaded.working) as warehouse:
         tables = {name: warehouse.read(name) for name in {*_LANDED, *READ_FROM}}
@@ -148,19 +146,19 @@ def derive(night: Night, loaded: Loaded) -> Derived:
     former_rows = {**loaded.rows_before, "counts": loaded.rows_before["counts"] - n_taken_back}
     audits = validate_tables(audited, night=night.day, former_rows=former_rows)
     _stop_at(broken_rules(audits), night, loaded)
-    origins = tables["patients"].select(*COHORT.key, "file_id", "line")
-    validation = validate_rows("cohort", frames.cohort.join(origins, on=COHORT.key), night=night.day)
-    whole = validation.passed.select(COHORT.column_names)
-    failed = [one.failed for one in (*frames.checks, validation)]
+    checked = check_cohort(frames, tables["patients"], night=night.day)
+    row_checks = (*frames.checks, checked.validation)
     return Derived(
         frames=frames,
-        cohort=whole,
-        monthly_counts=frames.monthly_counts.join(whole, on=COHORT.key, how="semi"),
-        cohort_sha256=frame_sha256(whole, COHORT.key),
-        left_out=pl.concat([_set_aside(one, files, night) for one in failed]).unique(maintain_order=True),
+        cohort=checked.cohort,
+        monthly_counts=checked.monthly_counts,
+        cohort_sha256=frame_sha256(checked.cohort, COHORT.key),
+        left_out=pl.concat([_set_aside(one.failed, files, night) for one in row_checks]).unique(
+            maintain_order=True
+        ),
         plates=plates,
         cytokines=tables["cytokines"].select(CYTOKINES.column_names),
-        checks=(*frames.checks, validation, *audits),
+        checks=(*row_checks, *audits),
     )
 
 
@@ -213,17 +211,12 @@ def analyse(night: Night, loaded: Loaded, derived: Derived) -> Analysed:
     On the reconstructed cohort the study's printed numbers are set beside ours. What is otherwise than the
     night before is told.
     """
-    study = estimate_study(derived.cohort, derived.monthly_counts)
-    estimates, side_by_side = study.estimates, None
-    if loaded.origin == RECONSTRUCTED:
-        side_by_side = compare_with_published(estimates, read_published())
-        estimates = pl.concat([estimates, agreement_estimates(side_by_side)])
-    study = replace(study, estimates=estimates)
+    study, side_by_side = estimate_night(derived.cohort, derived.monthly_counts, origin=loaded.origin)
     try:
         trained, reason = train_predictor(derived.cohort, seed=night.settings.seed), ""
     except NotEstimableError as error:
         trained, reason = None, str(error)
-    tonight = {"estimates": estimates, "cytokines": derived.cytokines, "cohort": derived.cohort}
+    tonight = {"estimates": study.estimates, "cytokines": derived.cytokines, "cohort": derived.cohort}
     changes = with_changes(loaded.former, tonight, night=night.day)
     return Analysed(study, trained, changes, not_trained=reason, side_by_side=side_by_side)
 

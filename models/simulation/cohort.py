@@ -20,7 +20,6 @@ from transforms.schemas import COUNTS, FOLLOW_UP, PATIENTS, TOXICITIES
 # Patients are drawn in blocks of this size, each from its own seed: a patient is the same in every chunking.
 BLOCK_SIZE = 2_000
 _TOPICS = ("patients", "depletion", "il7", "follow_up", "counts", "toxicities", "sites")
-_YES_NO = pl.Series(["no", "yes"])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from transforms.schemas.counts import STATUSES
 
 _KEY = list(COUNTS.key)
 # Several results of one sample may share a name: an accession number, a panel's.
-_RESULT = [*PATIENT_KEY, "result_id", "code"]
+NAMED_RESULT = [*PATIENT_KEY, "result_id", "code"]
 _EARLIEST = pl.lit("0001-01-01").str.to_datetime("%Y-%m-%d", time_unit="us")
 
 
@@ -26,7 +26,7 @@ def newest_versions(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         {status: place for place, status in enumerate(STATUSES)}, default=0, return_dtype=pl.Int64
     )
     age = pl.struct(pl.coalesce("known_at", _EARLIEST).alias("known_at"), finality.alias("finality"))
-    of_key, of_name = (age.rank("dense", descending=True).over(names) == 1 for names in (_KEY, _RESULT))
+    of_key, of_name = (age.rank("dense", descending=True).over(names) == 1 for names in (_KEY, NAMED_RESULT))
     is_newest = of_key & (of_name | pl.col("result_id").is_null())
     marked = rows.with_columns(is_newest=is_newest)
     return marked.filter("is_newest").drop("is_newest"), marked.filter(~pl.col("is_newest")).drop("is_newest")
@@ -38,10 +38,10 @@ def came_too_late(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     rows: the key of COUNTS, result_id and known_at; held: rows of `LABORATORY_NAMES`.
     """
     at_key = held.group_by(_KEY).agg(held_at=pl.col("known_at").max())
-    by_name = held.drop_nulls("result_id").group_by(_RESULT).agg(named_at=pl.col("known_at").max())
+    by_name = held.drop_nulls("result_id").group_by(NAMED_RESULT).agg(named_at=pl.col("known_at").max())
     return (
         rows.join(at_key, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
-        .join(by_name, on=_RESULT, how="left", maintain_order="left")
+        .join(by_name, on=NAMED_RESULT, how="left", maintain_order="left")
         .filter(pl.col("known_at") < pl.max_horizontal("held_at", "named_at"))
         .select(rows.columns)
     )
@@ -78,7 +78,7 @@ def taken_back(rows: pl.DataFrame, withdrawn: pl.DataFrame) -> pl.DataFrame:
             on=on,
             how="inner",
         )
-        for part, on in ((named, _RESULT), (unnamed, _KEY))
+        for part, on in ((named, NAMED_RESULT), (unnamed, _KEY))
     ]
     is_newer = pl.col("known_at") > pl.col("withdrawn_at")
     return pl.concat(found).filter(~is_newer.fill_null(value=False)).select(rows.columns).unique()

@@ -9,11 +9,10 @@ import polars as pl
 
 from transforms.plates.findings import PlateRule
 from transforms.plates.printed_numbers import plain_sample
-from transforms.plates.replicates import check_replicates
+from transforms.plates.replicates import FEWEST_BEADS, check_replicates
 from transforms.plates.xponent import CONTROL_LEVELS
 from transforms.schemas import PLATE_FINDINGS
 
-FEWEST_BEADS = 30
 BEADS_WANTED = 50
 # The instrument's rule, computed right, gives 95 % of the wells within 1 % and all within 5 %.
 _CLOSE_PERCENT, _FAR_PERCENT, _SHARE_CLOSE = 1.0, 5.0, 0.95

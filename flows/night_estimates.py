@@ -1,0 +1,30 @@
+"""A night's estimates: the study's analyses, and on the default cohort how they agree with what was printed.
+
+Here: both together, the same for tonight and for a past night. Not here: the analyses (`models.study`), the
+comparison (`transforms.published`). Called by `flows.steps` and `flows.as_of`.
+"""
+
+from dataclasses import replace
+
+import polars as pl
+
+from flows.reconstruction import read_published
+from models.study.analyses import StudyResults, estimate_study
+from transforms.origin import RECONSTRUCTED
+from transforms.published import agreement_estimates, compare_with_published
+
+
+def estimate_night(
+    cohort: pl.DataFrame, monthly_counts: pl.DataFrame, *, origin: str
+) -> tuple[StudyResults, pl.DataFrame | None]:
+    """Return the study's results, and on the reconstructed cohort the printed numbers beside ours.
+
+    cohort, monthly_counts: schemas `COHORT`, `MONTHLY_COUNTS`. The second is of the schema
+    `transforms.published.SIDE_BY_SIDE`, and its agreement stands among the estimates.
+    """
+    study = estimate_study(cohort, monthly_counts)
+    if origin != RECONSTRUCTED:
+        return study, None
+    side_by_side = compare_with_published(study.estimates, read_published())
+    estimates = pl.concat([study.estimates, agreement_estimates(side_by_side)])
+    return replace(study, estimates=estimates), side_by_side
