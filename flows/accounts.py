@@ -1,11 +1,11 @@
 """The account of each landed file: rows in, loaded, unchanged, in quarantine; nothing is lost.
 
 Here: what is known of a file from former nights, and the books of tonight. Not here: parsing and merging.
-Called by `flows.load_tables` and `flows.load_plates`.
+Called by the loaders, and by `flows.steps`, which records what they give.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 
 import polars as pl
@@ -14,7 +14,7 @@ from flows.landed import Landed
 from flows.landing import Listing
 from flows.warehouse import Warehouse
 from transforms.errors import NadirError
-from transforms.findings import FINDING_SCHEMA, findings_frame
+from transforms.findings import FINDING_SCHEMA, findings_frame, no_findings
 from transforms.schemas import LOADS, QUARANTINE
 
 # The source of findings on the cohort: its rows come from several files, so that no file waits for them.
@@ -46,6 +46,61 @@ class Account:
                 f"{self.unchanged} unchanged, {self.quarantined} in quarantine). This is a fault of Nadir's, "
                 "so nothing is published: report it with the file's shape, not its content."
             )
+
+
+@dataclass
+class Book:
+    """What became of one file's rows so far, what was found on them, and notes for people."""
+
+    landed: Landed
+    rows_in: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    notes: list[str] = field(default_factory=list)
+    findings: list[pl.DataFrame] = field(default_factory=lambda: [no_findings()])
+
+    def close(self) -> Account:
+        """Return the account of the file; raises `NadirError` where its rows do not add up."""
+        return Account(
+            self.landed.file.source,
+            self.landed.file.name,
+            self.landed.file_id,
+            self.rows_in,
+            self.loaded,
+            self.unchanged,
+            self.quarantined,
+            "; ".join(dict.fromkeys(self.notes)) or None,
+        )
+
+    def quarantine(self, night: date) -> pl.DataFrame:
+        """Return what was found as rows of `QUARANTINE`."""
+        is_on_the_file = pl.col("line").is_null()
+        name = pl.when(is_on_the_file).then(pl.lit(self.landed.file.name))
+        return (
+            pl.concat(self.findings)
+            .select(
+                pl.lit(self.landed.file.source).alias("source"),
+                name.otherwise(pl.lit(self.landed.name_of_lines)).alias("file"),
+                pl.lit(self.landed.file_id).alias("file_id"),
+                *FINDING_SCHEMA.names(),
+                pl.lit(night).alias("first_night"),
+            )
+            .match_to_schema(QUARANTINE.polars_schema)
+        )
+
+
+def n_in_quarantine(findings: pl.DataFrame, *, n_tried: int) -> int:
+    """Count the rows with a finding; one without a line is on every row that was tried."""
+    lines = findings["line"]
+    return n_tried if lines.has_nulls() else lines.n_unique()
+
+
+def close_books(books: Iterable[Book], night: date) -> tuple[list[Account], pl.DataFrame]:
+    """Return the account of each file, and what was found in all of them as rows of `QUARANTINE`."""
+    closed = [(book.close(), book.quarantine(night)) for book in books]
+    empty = pl.DataFrame(schema=QUARANTINE.polars_schema)
+    return [account for account, _ in closed], pl.concat([empty, *(rows for _, rows in closed)])
 
 
 @dataclass(frozen=True)
@@ -101,53 +156,7 @@ def settle_known(
 
 
 def _unchanged(landed: Landed, rows_in: int) -> Account:
-    return account_of(landed, rows_in=rows_in, unchanged=rows_in)
-
-
-def account_of(
-    landed: Landed,
-    *,
-    rows_in: int,
-    loaded: int = 0,
-    unchanged: int = 0,
-    quarantined: int = 0,
-    note: str | None = None,
-) -> Account:
-    """Return the account of a file; raises `NadirError` where its rows do not add up."""
-    file = landed.file
-    return Account(file.source, file.name, landed.file_id, rows_in, loaded, unchanged, quarantined, note)
-
-
-def close_account(
-    fresh: Fresh, findings: pl.DataFrame, *, n_loaded: int, n_unchanged: int, note: str | None = None
-) -> Account:
-    """Close a file's account; a finding without a line quarantines every row that was to be tried."""
-    rows_in = fresh.landed.n_rows
-    n_settled = fresh.n_settled(rows_in)
-    is_whole = bool(findings["line"].is_null().any())
-    n_quarantined = rows_in - n_settled if is_whole else findings["line"].n_unique()
-    return account_of(
-        fresh.landed,
-        rows_in=rows_in,
-        loaded=n_loaded,
-        unchanged=n_unchanged + n_settled,
-        quarantined=n_quarantined,
-        note=note,
-    )
-
-
-def quarantine_rows(landed: Landed, findings: pl.DataFrame, night: date) -> pl.DataFrame:
-    """Turn a file's findings into rows of `QUARANTINE`."""
-    return findings.select(
-        pl.lit(landed.file.source).alias("source"),
-        pl.when(pl.col("line").is_null())
-        .then(pl.lit(landed.file.name))
-        .otherwise(pl.lit(landed.name_of_lines))
-        .alias("file"),
-        pl.lit(landed.file_id).alias("file_id"),
-        *FINDING_SCHEMA.names(),
-        pl.lit(night).alias("first_night"),
-    ).match_to_schema(QUARANTINE.polars_schema)
+    return Book(landed, rows_in=rows_in, unchanged=rows_in).close()
 
 
 def refused_entries(listing: Listing, night: date) -> pl.DataFrame:

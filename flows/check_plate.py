@@ -13,7 +13,7 @@ from flows.landed import plate_id_of
 from models.curves.measured_plates import ParsedPlate, measure_plates
 from transforms.errors import UsageError
 from transforms.plates.findings import PLATE_FINDING_SCHEMA
-from transforms.plates.xponent import UnreadablePlateError, XponentPlate, parse_xponent
+from transforms.xponent.reader import UnreadablePlateError, XponentPlate, parse_xponent
 
 WELLS_CLEAN, A_RULE_IS_BROKEN = 0, 3
 COLUMNS = {

@@ -5,15 +5,15 @@ Here: validate, merge, write and account for each line, part after part. Not her
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
 from expectations.validation import Validation, validate_rows
-from flows.accounts import Account, account_of, quarantine_rows, settle_known
+from flows.accounts import Book, close_books, n_in_quarantine, settle_known
 from flows.count_files import CountsPart, join_parts, read_counts
-from flows.landed import Landed, LandedFile
+from flows.landed import LandedFile
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
 from transforms.counts.results import ANOTHER_TEST
@@ -25,13 +25,12 @@ from transforms.counts.versions import (
     newest_withdrawals,
     taken_back,
 )
-from transforms.findings import FINDING_SCHEMA, no_findings
+from transforms.findings import FINDING_SCHEMA
 from transforms.merge import merge_rows
 from transforms.schemas import (
     COUNT_PARTS,
     COUNTS,
     LABORATORY_NAMES,
-    QUARANTINE,
     WITHDRAWN_RESULTS,
     Table,
 )
@@ -44,26 +43,40 @@ _TABLES = (COUNTS, COUNT_PARTS)
 
 
 @dataclass
-class _Book:
-    """What became of one file so far."""
+class CountsBook(Book):
+    """The book of one file of counts, which is entered part after part."""
 
-    landed: Landed
-    n_rows: int = 0
-    n_loaded: int = 0
-    n_quarantined: int = 0
     n_other_tests: int = 0
-    notes: list[str] = field(default_factory=list)
-    findings: list[pl.DataFrame] = field(default_factory=lambda: [no_findings()])
 
-    def account(self) -> Account:
-        return account_of(
-            self.landed,
-            rows_in=self.n_rows,
-            loaded=self.n_loaded,
-            unchanged=self.n_rows - self.n_loaded - self.n_quarantined,
-            quarantined=self.n_quarantined,
-            note="; ".join(dict.fromkeys(self.notes)) or None,
-        )
+    def enter(self, part: CountsPart, *, findings: pl.DataFrame, loaded: pl.Series) -> None:
+        """Enter a part; a line with a finding is in quarantine, whatever else it gave."""
+        n_quarantined = n_in_quarantine(findings, n_tried=part.n_rows)
+        n_loaded = len(loaded.filter(~loaded.is_in(findings["line"].drop_nulls().unique().implode())))
+        self.rows_in += part.n_rows
+        self.quarantined += n_quarantined
+        self.loaded += n_loaded
+        # The rest is held already, overtaken by newer versions, or settled by a former night.
+        self.unchanged += part.n_rows - n_quarantined - n_loaded
+        self.findings.append(self._told(findings))
+        if part.note:
+            self.notes.append(part.note)
+        if part.n_other:
+            self.notes.append("records that are no laboratory results were passed over")
+
+    def _told(self, findings: pl.DataFrame) -> pl.DataFrame:
+        """Return the findings that get a row each: of other tests only the first `MOST_OTHER_TESTS`.
+
+        A laboratory's whole feed would fill the memory, and the quarantine, with rows that nobody can mend.
+        """
+        is_other = pl.col("rule") == ANOTHER_TEST
+        others = findings.filter(is_other)
+        room = max(MOST_OTHER_TESTS - self.n_other_tests, 0)
+        self.n_other_tests += len(others)
+        if len(others) > room:
+            self.notes.append(
+                f"of the results of other tests only the first {MOST_OTHER_TESTS:,} are told line by line"
+            )
+        return pl.concat([findings.filter(~is_other), others.head(room)])
 
 
 def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: date) -> LoadedSource:
@@ -71,8 +84,8 @@ def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
 
     Raises `OSError` where a file cannot be read, `NadirError` where a line is not accounted for.
     """
-    accounts, fresh = settle_known(warehouse, (file.read() for file in files))
-    books = {one.landed.file_id: _Book(one.landed) for one in fresh}
+    settled, fresh = settle_known(warehouse, (file.read() for file in files))
+    books = {one.landed.file_id: CountsBook(one.landed) for one in fresh}
     patients = warehouse.read("patients")
     validations: list[Validation] = []
     parts = (part for one in fresh for part in read_counts(one, patients))
@@ -82,21 +95,18 @@ def load_counts(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
         # into a working copy, which a night that fails leaves behind unpublished.
         warehouse.commit()
         warehouse.begin()
-    quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
-    quarantine += [quarantine_rows(book.landed, pl.concat(book.findings), night) for book in books.values()]
-    return LoadedSource(
-        accounts + [book.account() for book in books.values()], pl.concat(quarantine), validations
-    )
+    accounts, quarantine = close_books(books.values(), night)
+    return LoadedSource(settled + accounts, quarantine, validations)
 
 
 def _load_batch(
-    warehouse: Warehouse, batch: list[CountsPart], books: dict[str, _Book], *, night: date
+    warehouse: Warehouse, batch: list[CountsPart], books: dict[str, CountsBook], *, night: date
 ) -> list[Validation]:
     """Check, merge and enter a batch; return the rules' verdicts, without the rows that they were on."""
     checked = {table.name: _validate(warehouse, batch, table, night=night) for table in _TABLES}
     for part in batch:
         findings, loaded = _merge(warehouse, part, checked, night=night)
-        _enter(books[part.fresh.landed.file_id], part, findings=findings, loaded=loaded)
+        books[part.fresh.landed.file_id].enter(part, findings=findings, loaded=loaded)
     return [
         replace(one, passed=one.passed.clear(), failed=one.failed.clear())
         for one in checked.values()
@@ -239,33 +249,3 @@ def _withdraw(warehouse: Warehouse, withdrawn: pl.DataFrame, *, file_id: str, ni
         held = warehouse.read_matching(table.name, keys)
         warehouse.correct(table, held.clear(), held, file_id=file_id, night=night)
     return merge.loaded["line"]
-
-
-def _enter(book: _Book, part: CountsPart, *, findings: pl.DataFrame, loaded: pl.Series) -> None:
-    """Enter a part into its file's book; a line with a finding is in quarantine, whatever else it gave."""
-    is_whole = bool(findings["line"].is_null().any())
-    broken = findings["line"].drop_nulls().unique()
-    book.n_rows += part.n_rows
-    book.n_quarantined += part.n_rows if is_whole else len(broken)
-    book.n_loaded += len(loaded.filter(~loaded.is_in(broken.implode())))
-    book.findings.append(_told(book, findings))
-    if part.note:
-        book.notes.append(part.note)
-    if part.n_other:
-        book.notes.append("records that are no laboratory results were passed over")
-
-
-def _told(book: _Book, findings: pl.DataFrame) -> pl.DataFrame:
-    """Return the findings that get a row each: of other tests in a file only the first `MOST_OTHER_TESTS`.
-
-    A laboratory's whole feed would fill the memory, and the quarantine, with rows that nobody can mend.
-    """
-    is_other = pl.col("rule") == ANOTHER_TEST
-    others = findings.filter(is_other)
-    room = max(MOST_OTHER_TESTS - book.n_other_tests, 0)
-    book.n_other_tests += len(others)
-    if len(others) > room:
-        book.notes.append(
-            f"of the results of other tests only the first {MOST_OTHER_TESTS:,} are told line by line"
-        )
-    return pl.concat([findings.filter(~is_other), others.head(room)])

@@ -1,7 +1,7 @@
 """Loading cytokine plates: an export, its layout and its exclusions into wells and concentrations.
 
 Here: parse, measure, validate, merge, write and account, for all new plates of a night at once. Not here: the
-reader (`transforms.plates`), fits and rules (`models.curves.measured_plates`). Called by `flows.steps`.
+reader (`transforms.xponent`), fits and rules (`models.curves.measured_plates`). Called by `flows.steps`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 
 from expectations.validation import Validation, validate_rows
-from flows.accounts import Account, Fresh, account_of, quarantine_rows, settle_known
+from flows.accounts import Account, Book, Fresh, close_books, settle_known
 from flows.landed import Landed, LandedFile, plate_id_of
 from flows.load_tables import LoadedSource, with_patient_facts
 from flows.warehouse import Warehouse
@@ -20,8 +20,8 @@ from transforms.merge import merge_rows
 from transforms.plates.exclusions import REPEATED, parse_exclusions
 from transforms.plates.layout import LAYOUT, parse_layout
 from transforms.plates.wells import summarise_replicates
-from transforms.plates.xponent import XponentPlate, parse_xponent
-from transforms.schemas import CYTOKINES, EXCLUSIONS, PLATE_TABLES, PLATES, QUARANTINE, Table
+from transforms.schemas import CYTOKINES, EXCLUSIONS, PLATE_TABLES, PLATES, Table
+from transforms.xponent.reader import XponentPlate, parse_xponent
 
 _SAMPLE = ["site", "patient_id", "timepoint"]
 _TABLES_OF_A_PLATE = tuple(table for table in PLATE_TABLES if table is not CYTOKINES)
@@ -52,7 +52,7 @@ def load_plates(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
 
     Raises `OSError` where a file cannot be read, `NadirError` where a line is not accounted for.
     """
-    accounts, fresh = _settle(warehouse, [file.read() for file in files])
+    settled, fresh = _settle(warehouse, [file.read() for file in files])
     staged = [_stage(one, night=night) for one in fresh]
     measured = measure_plates(
         [ParsedPlate(one.plate_id, one.plate, one.exclusions) for one in staged if one.plate is not None]
@@ -62,16 +62,15 @@ def load_plates(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
     summaries = [_summarise(one, of_wells.passed, measured.findings) for one in staged]
     of_samples = _validate_samples(warehouse, [cytokines for cytokines, _ in summaries], night=night)
     validations = [of_curves, of_wells, of_samples]
-    quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
+    books = []
     for one, (_, rejected) in zip(staged, summaries, strict=True):
         rows = _rows_of(one, measured, wells=of_wells.passed, curves=of_curves.passed)
-        account, findings = _merge(
-            warehouse, one, validations, rejected=rejected, note=_told(rows["plate_findings"]), night=night
-        )
-        accounts.append(account)
-        quarantine.append(quarantine_rows(one.fresh.landed, findings, night))
+        book = _merge(warehouse, one, validations, rejected=rejected, night=night)
+        book.notes += _told(rows["plate_findings"])
+        books.append(book)
         _write_plate(warehouse, one, rows, night=night)
-    return LoadedSource(accounts, pl.concat(quarantine), validations)
+    accounts, quarantine = close_books(books, night)
+    return LoadedSource(settled + accounts, quarantine, validations)
 
 
 def _settle(warehouse: Warehouse, landed: list[Landed]) -> tuple[list[Account], list[Fresh]]:
@@ -159,9 +158,8 @@ def _merge(
     validations: list[Validation],
     *,
     rejected: pl.DataFrame,
-    note: str | None,
     night: date,
-) -> tuple[Account, pl.DataFrame]:
+) -> Book:
     is_of_file = pl.col("file_id") == staged.file_id
     passed = validations[-1].passed.filter(is_of_file).select(*CYTOKINES.column_names, "line")
     current = warehouse.read_matching("cytokines", passed.select(CYTOKINES.key))
@@ -170,7 +168,7 @@ def _merge(
     warehouse.correct(CYTOKINES, merge.loaded, replaced, file_id=staged.file_id, night=night)
     failed = [one.failed.filter(is_of_file).select(FINDING_SCHEMA.names()) for one in validations]
     findings = pl.concat([rejected, *failed, merge.rejected])
-    return _account(staged, findings, passed=passed, loaded=merge.loaded, note=note)
+    return _book(staged, findings, passed=passed, loaded=merge.loaded)
 
 
 def _no_longer_said(warehouse: Warehouse, staged: StagedPlate, passed: pl.DataFrame) -> pl.DataFrame:
@@ -183,14 +181,7 @@ def _no_longer_said(warehouse: Warehouse, staged: StagedPlate, passed: pl.DataFr
     return former.clear() if staged.plate is None else former.join(passed, on=CYTOKINES.key, how="anti")
 
 
-def _account(
-    staged: StagedPlate,
-    findings: pl.DataFrame,
-    *,
-    passed: pl.DataFrame,
-    loaded: pl.DataFrame,
-    note: str | None,
-) -> tuple[Account, pl.DataFrame]:
+def _book(staged: StagedPlate, findings: pl.DataFrame, *, passed: pl.DataFrame, loaded: pl.DataFrame) -> Book:
     """Account for the layout's lines; a line is loaded where its sample gave a new concentration.
 
     A line without a concentration is in quarantine and has a finding, if only that it gave none.
@@ -200,17 +191,18 @@ def _account(
     gave_new = gave.join(loaded, on=_SAMPLE, how="semi")
     gave_nothing = staged.layout.join(pl.concat([gave, has_finding]), on="line", how="anti")
     findings = pl.concat([findings, _no_concentration(gave_nothing)])
-    rows_in = staged.fresh.landed.n_rows
+    landed = staged.fresh.landed
+    rows_in = landed.n_rows
+    # A finding without a line is on a curve or a well: it keeps no other line of the layout from loading.
     n_held = rows_in if staged.plate is None else findings["line"].drop_nulls().n_unique()
-    account = account_of(
-        staged.fresh.landed,
+    return Book(
+        landed,
         rows_in=rows_in,
         loaded=len(gave_new),
         unchanged=len(gave) - len(gave_new),
         quarantined=n_held,
-        note=note,
+        findings=[findings],
     )
-    return account, findings
 
 
 def _no_concentration(lines: pl.DataFrame) -> pl.DataFrame:
@@ -227,10 +219,10 @@ def _no_concentration(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _told(findings: pl.DataFrame) -> str | None:
-    """Say in a note of the file which rules are broken though everything loads."""
+def _told(findings: pl.DataFrame) -> list[str]:
+    """Say in notes of the file which rules are broken though everything loads."""
     told = findings.filter(pl.col("severity") == "told").unique("code", keep="first", maintain_order=True)
-    return "; ".join(f"{code} {found}" for code, found in told.select("code", "found").rows()) or None
+    return [f"{code} {found}" for code, found in told.select("code", "found").rows()]
 
 
 def _rows_of(

@@ -11,7 +11,7 @@ from datetime import date
 import polars as pl
 
 from expectations.validation import Validation, validate_rows
-from flows.accounts import Account, Fresh, account_of, quarantine_rows, settle_known
+from flows.accounts import Book, Fresh, close_books, settle_known
 from flows.landed import Landed, LandedFile
 from flows.load_tables import LoadedSource, Staged, frame_to_validate, merge_passed
 from flows.warehouse import Warehouse
@@ -20,7 +20,7 @@ from transforms.merge import Merge
 from transforms.redcap.export import parse_export
 from transforms.redcap.mapping import MAPPED_TABLES, RefusedProjectError
 from transforms.redcap.rows import ParsedRedcap, parse_redcap
-from transforms.schemas import QUARANTINE, Table
+from transforms.schemas import Table
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Project:
     lines: pl.Series
     rows: Mapping[str, pl.DataFrame]
     findings: list[pl.DataFrame]
-    note: str | None = None
+    notes: list[str] = field(default_factory=list)
     loaded: list[pl.Series] = field(default_factory=list)
     unchanged: list[pl.Series] = field(default_factory=list)
 
@@ -45,22 +45,21 @@ class _Project:
         self.loaded.append(merge.loaded["line"])
         self.unchanged.append(merge.unchanged["line"])
 
-    def account(self) -> Account:
+    def book(self) -> Book:
         """Account for every line: one with a finding is in quarantine, whatever else it gave."""
         found = pl.concat(self.findings)["line"]
-        if found.has_nulls():
-            return account_of(self.fresh.landed, rows_in=len(self.lines), quarantined=len(self.lines))
-        quarantined = set(found)
+        quarantined = set(self.lines) if found.has_nulls() else set(found)
         loaded = _lines_in(self.loaded) - quarantined
         tried = _lines_in([frame["line"] for frame in self.rows.values()])
         unchanged = _lines_in(self.unchanged) | (set(self.lines) - tried)
-        return account_of(
+        return Book(
             self.fresh.landed,
             rows_in=len(self.lines),
             loaded=len(loaded),
             unchanged=len(unchanged - loaded - quarantined),
             quarantined=len(quarantined),
-            note=self.note,
+            notes=self.notes,
+            findings=self.findings,
         )
 
 
@@ -69,16 +68,12 @@ def load_redcap(warehouse: Warehouse, files: tuple[LandedFile, ...], *, night: d
 
     Raises `OSError` where a file cannot be read, `NadirError` where a line is not accounted for.
     """
-    accounts, fresh = settle_known(warehouse, (file.read() for file in files))
+    settled, fresh = settle_known(warehouse, (file.read() for file in files))
     projects = [_read_project(warehouse, one) for one in fresh]
     checked = [_load_rows(warehouse, projects, table, night=night) for table in MAPPED_TABLES]
-    quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
-    quarantine += [quarantine_rows(one.fresh.landed, pl.concat(one.findings), night) for one in projects]
-    return LoadedSource(
-        accounts + [project.account() for project in projects],
-        pl.concat(quarantine),
-        [validation for validation in checked if validation is not None],
-    )
+    accounts, quarantine = close_books([project.book() for project in projects], night)
+    verdicts = [validation for validation in checked if validation is not None]
+    return LoadedSource(settled + accounts, quarantine, verdicts)
 
 
 def _read_project(warehouse: Warehouse, fresh: Fresh) -> _Project:
@@ -92,8 +87,8 @@ def _read_project(warehouse: Warehouse, fresh: Fresh) -> _Project:
         return _Project(fresh, _lines_of_refused(landed), {}, [_refusal(error)])
     lines = _lines_of(landed)
     rows = {name: _to_try(warehouse, fresh, one.rows, name=name) for name, one in parsed.tables.items()}
-    note = "; ".join((*parsed.notes, *_note_on_lines(parsed, lines)))
-    return _Project(fresh, lines, rows, [fresh.to_try(parsed.rejected)], note or None)
+    notes = [*parsed.notes, *_note_on_lines(parsed, lines)]
+    return _Project(fresh, lines, rows, [fresh.to_try(parsed.rejected)], notes)
 
 
 def _refusal(error: UnreadableFileError) -> pl.DataFrame:

@@ -11,13 +11,13 @@ from datetime import date
 import polars as pl
 
 from expectations.validation import Validation, validate_rows
-from flows.accounts import Account, Fresh, close_account, quarantine_rows, settle_known
+from flows.accounts import Account, Book, Fresh, close_books, n_in_quarantine, settle_known
 from flows.landed import Landed, LandedFile
 from flows.warehouse import Warehouse
 from transforms.findings import FINDING_SCHEMA, UnreadableFileError, findings_frame
 from transforms.landed_csv import parse_landed_csv
 from transforms.merge import Merge, merge_rows
-from transforms.schemas import PATIENT_KEY, PATIENTS, QUARANTINE, Table
+from transforms.schemas import PATIENT_KEY, PATIENTS, Table
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class LoadedSource:
 
 @dataclass(frozen=True)
 class Staged:
-    """A parsed file: `rows` still in the running, `rejected` findings, a note for people."""
+    """A parsed file: `rows` still in the running, `rejected` findings, notes for people."""
 
     fresh: Fresh
     rows: pl.DataFrame
     rejected: pl.DataFrame
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_table(
@@ -46,15 +46,12 @@ def load_table(
 
     Raises `OSError` where a file cannot be read, `NadirError` where a row is not accounted for.
     """
-    accounts, fresh = settle_known(warehouse, (file.read() for file in files))
+    settled, fresh = settle_known(warehouse, (file.read() for file in files))
     staged = [stage_file(one, table) for one in fresh]
     validation = validate_rows(table.name, frame_to_validate(warehouse, staged, table), night=night)
-    quarantine = [pl.DataFrame(schema=QUARANTINE.polars_schema)]
-    for one in staged:
-        account, findings = _merge(warehouse, one, validation, table=table, night=night)
-        accounts.append(account)
-        quarantine.append(quarantine_rows(one.fresh.landed, findings, night))
-    return LoadedSource(accounts, pl.concat(quarantine), [validation])
+    books = [_merge(warehouse, one, validation, table=table, night=night) for one in staged]
+    accounts, quarantine = close_books(books, night)
+    return LoadedSource(settled + accounts, quarantine, [validation])
 
 
 def stage_file(fresh: Fresh, table: Table) -> Staged:
@@ -64,9 +61,7 @@ def stage_file(fresh: Fresh, table: Table) -> Staged:
     except UnreadableFileError as error:
         empty = pl.DataFrame(schema={**table.polars_schema, "line": pl.Int64()})
         return Staged(fresh, empty, findings_frame([error.refusal]))
-    return Staged(
-        fresh, fresh.to_try(parsed.rows), fresh.to_try(parsed.rejected), "; ".join(parsed.notes) or None
-    )
+    return Staged(fresh, fresh.to_try(parsed.rows), fresh.to_try(parsed.rejected), parsed.notes)
 
 
 def frame_to_validate(warehouse: Warehouse, staged: list[Staged], table: Table) -> pl.DataFrame:
@@ -87,17 +82,21 @@ def with_patient_facts(warehouse: Warehouse, frame: pl.DataFrame) -> pl.DataFram
 
 def _merge(
     warehouse: Warehouse, staged: Staged, validation: Validation, *, table: Table, night: date
-) -> tuple[Account, pl.DataFrame]:
-    merge, broken = merge_passed(warehouse, staged.fresh.landed, validation, table=table, night=night)
+) -> Book:
+    landed = staged.fresh.landed
+    merge, broken = merge_passed(warehouse, landed, validation, table=table, night=night)
     findings = pl.concat([staged.rejected, broken])
-    account = close_account(
-        staged.fresh,
-        findings,
-        n_loaded=len(merge.loaded),
-        n_unchanged=len(merge.unchanged),
-        note=staged.note,
+    rows_in = landed.n_rows
+    n_settled = staged.fresh.n_settled(rows_in)
+    return Book(
+        landed,
+        rows_in=rows_in,
+        loaded=len(merge.loaded),
+        unchanged=len(merge.unchanged) + n_settled,
+        quarantined=n_in_quarantine(findings, n_tried=rows_in - n_settled),
+        notes=list(staged.notes),
+        findings=[findings],
     )
-    return account, findings
 
 
 def merge_passed(

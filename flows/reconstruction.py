@@ -14,9 +14,9 @@ from flows.files import write_whole
 from flows.landing import LAYOUT_SUFFIX, ORIGIN_FILE
 from models.reconstruction.plates import lay_out_plates, samples_of
 from transforms.origin import RECONSTRUCTED
-from transforms.plates.xponent_export import write_xponent
 from transforms.published import PUBLISHED
 from transforms.schemas import FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES
+from transforms.xponent.export import write_xponent
 
 DATA = Path(__file__).parent / "data"
 NOTE = (

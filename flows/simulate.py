@@ -34,8 +34,8 @@ from models.simulation.plates import DAYS_UNTIL_READ, SimulatedPlate, draw_plate
 from models.simulation.sites import Site, list_sites, write_counts_as
 from models.simulation.truth import COHORT_IS, TRUTH
 from transforms.errors import UsageError, WorldError
-from transforms.plates.xponent_export import write_xponent
 from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES, Table
+from transforms.xponent.export import write_xponent
 
 TABLES = (PATIENTS, COUNTS, FOLLOW_UP, TOXICITIES)
 # A plate holds 20 patients and weighs 30 kB: a million patients would be 50,000 plates.

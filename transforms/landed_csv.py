@@ -20,12 +20,12 @@ from transforms.findings import (
     UnreadableFileError,
     findings_frame,
 )
+from transforms.moments import in_calendar, parse_moment
 from transforms.schemas import Column, Table
 
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _INTEGER = r"^[+-]?\d+(\.0*)?$"
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_ISO_DATE_TIME = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 # A quotation mark opens a field only where the field starts; elsewhere it is a letter like any other.
 _QUOTED_FIELD = re.compile(rb'(\A|[,\r\n])"([^"]*+(?:""[^"]*+)*+)"')
 _BLANK = " \t\r\n"
@@ -247,27 +247,11 @@ def _cast(column: Column) -> pl.Expr:
             return whole.cast(pl.Int64, strict=False)
         case pl.Date():
             day = pl.when(text.str.contains(_ISO_DATE)).then(text).str.to_date("%Y-%m-%d", strict=False)
-            return _in_calendar(day)
+            return in_calendar(day)
         case pl.Datetime():
-            return _in_calendar(_to_utc(pl.when(text.str.contains(_ISO_DATE_TIME)).then(text)))
+            return parse_moment(text)
         case _:
             return text
-
-
-def _to_utc(text: pl.Expr) -> pl.Expr:
-    """Parse ISO dates and date-times: with an offset they are turned into UTC, without one they are UTC."""
-    spelt = text.str.replace(" ", "T", literal=True).str.replace(r"Z$", "+00:00")
-    dated = pl.when(spelt.str.contains("T", literal=True)).then(spelt).otherwise(spelt + "T00:00")
-    clock = dated.str.replace(r"(T\d{2}:\d{2})($|[+-])", "${1}:00${2}")
-    zoned = pl.when(clock.str.contains(r"T.*[+-]\d{2}:?\d{2}$")).then(clock).otherwise(clock + "+00:00")
-    return zoned.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False).dt.replace_time_zone(
-        None
-    )
-
-
-def _in_calendar(moment: pl.Expr) -> pl.Expr:
-    # Polars knows the year 0 and, after an offset, 10000; Python's dates and those who read them do not.
-    return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)
 
 
 def _mistyped(lines: pl.Series, column: Column) -> pl.DataFrame:

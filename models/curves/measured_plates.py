@@ -14,8 +14,8 @@ from transforms.plates.arithmetic import check_arithmetic
 from transforms.plates.findings import PLATE_FINDING_SCHEMA
 from transforms.plates.quality import CONTROLS, check_quality
 from transforms.plates.wells import TIDY_WELLS, tidy_wells
-from transforms.plates.xponent import XponentPlate
 from transforms.schemas import PLATE_FINDINGS, PLATE_WELLS, PLATES
+from transforms.xponent.reader import XponentPlate
 
 
 @dataclass(frozen=True, eq=False)

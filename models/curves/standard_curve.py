@@ -18,8 +18,8 @@ from models.curves.uncertainty import Scatter, interval, scatter_of
 from transforms import schemas
 from transforms.plates.replicates import FEWEST_BEADS
 from transforms.plates.wells import tidy_wells
-from transforms.plates.xponent import parse_xponent, standard_analyte_name
-from transforms.plates.xponent_export import ExportCurve, ExportPlate, write_xponent
+from transforms.xponent.export import ExportCurve, ExportPlate, write_xponent
+from transforms.xponent.reader import parse_xponent, standard_analyte_name
 
 FIVE_PARAMETERS = "five-parameter logistic, weights 1/y^2"
 FOUR_PARAMETERS = "four-parameter logistic, weights 1/y^2"

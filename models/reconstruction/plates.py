@@ -1,7 +1,7 @@
 """Plates that give known concentrations back: signals worked out from the curve of the plate's own standards.
 
 Here: what stands in each well of the reconstructed cohort's plates, IL-7 alone. Not here: the export's format
-(`transforms.plates.xponent_export`), the fit (`models.curves.standard_curve`). Called by
+(`transforms.xponent.export`), the fit (`models.curves.standard_curve`). Called by
 `flows.reconstruction`.
 """
 
@@ -14,9 +14,9 @@ import polars as pl
 
 from models.curves.standard_curve import fit_standard_curves
 from transforms.plates.wells import tidy_wells
-from transforms.plates.xponent import parse_xponent
-from transforms.plates.xponent_export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell, write_xponent
 from transforms.schemas import PATIENT_KEY, TIMEPOINTS
+from transforms.xponent.export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.reader import parse_xponent
 
 ANALYTE = "IL-7"
 STANDARDS_PG_ML = (0.12, 0.49, 1.95, 7.81, 31.25, 125.0, 500.0)

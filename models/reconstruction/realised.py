@@ -17,9 +17,9 @@ from models.reconstruction.plates import lay_out_plates, samples_of
 from models.reconstruction.targets import Floats, Printed, Targets
 from models.reconstruction.volumes import VOLUME, VOLUME_RANGE, volume_statistics, volume_targets
 from transforms.plates.wells import tidy_wells
-from transforms.plates.xponent import parse_xponent
-from transforms.plates.xponent_export import write_xponent
 from transforms.schemas import TIMEPOINTS
+from transforms.xponent.export import write_xponent
+from transforms.xponent.reader import parse_xponent
 
 CANDIDATES, TURNS = 64, 400
 FARTHEST_CM3 = 3

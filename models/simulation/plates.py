@@ -1,7 +1,7 @@
 """Cytokine plates of simulated patients: bead signals whose curve, fitted again, gives the concentrations.
 
 Here: what is in each well, and its signal. Not here: the export's format
-(`transforms.plates.xponent_export`), the fit of the standards, the files. Called by `flows.simulate`.
+(`transforms.xponent.export`), the fit of the standards, the files. Called by `flows.simulate`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import polars as pl
 
 from models.simulation.patients import Floats
 from models.simulation.sites import Site
-from transforms.plates.xponent_export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell
+from transforms.xponent.export import PLATE_ROWS, ExportLevel, ExportPlate, ExportWell
 
 N_STANDARDS = 7
 N_PATIENTS_ON_A_PLATE = 19

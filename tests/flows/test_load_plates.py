@@ -9,7 +9,7 @@ import pytest
 from flows.warehouse import Warehouse
 from tests.flows.landing_builder import write_good_landing, write_table
 from tests.flows.test_load import account, findings, load, night_of, table
-from transforms.plates.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.export import ExportLevel, ExportPlate, ExportWell, write_xponent
 
 LAYOUT_HEADER = "well,site,patient_id,timepoint,collected_on"
 LEVELS = (1.2, 4.9, 19.5, 78.1, 312.5, 1250.0, 5000.0)

@@ -16,8 +16,8 @@ from transforms.counts.results import from_landed_csv, tidy_results
 from transforms.errors import UsageError, WorldError
 from transforms.landed_csv import parse_landed_csv
 from transforms.plates.layout import parse_layout
-from transforms.plates.xponent import parse_xponent
 from transforms.schemas import COUNTS, PATIENT_KEY
+from transforms.xponent.reader import parse_xponent
 
 MESS = Delivery(has_mess=True)
 

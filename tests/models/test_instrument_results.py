@@ -9,8 +9,8 @@ import pytest
 from models.curves.standard_curve import with_instrument_results
 from tests.models.curve_wells import LADDER, NOISY, measured
 from transforms.plates.wells import tidy_wells
-from transforms.plates.xponent import parse_xponent
-from transforms.plates.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.export import ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.reader import parse_xponent
 
 
 def simulated_plate() -> ExportPlate:

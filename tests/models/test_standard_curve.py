@@ -25,7 +25,7 @@ from tests.models.curve_wells import (
 )
 from transforms import schemas
 from transforms.plates.wells import tidy_wells
-from transforms.plates.xponent import parse_xponent
+from transforms.xponent.reader import parse_xponent
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -12,14 +12,14 @@ import pytest
 from transforms.plates.arithmetic import check_arithmetic
 from transforms.plates.findings import PLATE_FINDING_SCHEMA
 from transforms.plates.run_record import check_run_record
-from transforms.plates.xponent import UnreadablePlateError, XponentPlate, parse_xponent
-from transforms.plates.xponent_export import (
+from transforms.xponent.export import (
     ExportCurve,
     ExportLevel,
     ExportPlate,
     ExportWell,
     write_xponent,
 )
+from transforms.xponent.reader import UnreadablePlateError, XponentPlate, parse_xponent
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 FIXTURE = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.plates.ladder import check_ladder
-from transforms.plates.xponent import LEVELS, WELLS
+from transforms.xponent.reader import LEVELS, WELLS
 
 RATIOS = (2.0, 2.5, 3.0, 10**0.5, 4.0, 5.0, 10.0)
 TOPS = (10000.0, 8192.0, 2621.44, 1234.5, 729.3, 31.7, 640.0, 50000.0, 3450.0, 98765.4)

@@ -13,7 +13,7 @@ from transforms.findings import FINDING_SCHEMA, UnreadableFileError
 from transforms.plates.findings import PLATE_FINDING_SCHEMA
 from transforms.plates.layout import LAYOUT, parse_layout
 from transforms.plates.wells import TIDY_WELLS, summarise_replicates, tidy_wells
-from transforms.plates.xponent import parse_xponent
+from transforms.xponent.reader import parse_xponent
 
 PLATE = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes()
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.findings import Finding
-from transforms.plates.xponent import (
+from transforms.xponent.decimals import find_decimal_mark, parse_number
+from transforms.xponent.export import ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.reader import (
     WELLS,
     UnreadablePlateError,
     XponentPlate,
     parse_xponent,
     standard_analyte_name,
 )
-from transforms.plates.xponent_export import ExportLevel, ExportPlate, ExportWell, write_xponent
-from transforms.plates.xponent_numbers import find_decimal_mark, parse_number
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

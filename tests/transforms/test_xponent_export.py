@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.plates.xponent import parse_xponent
-from transforms.plates.xponent_export import ExportCurve, ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.export import ExportCurve, ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.reader import parse_xponent
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "plate.csv"
 

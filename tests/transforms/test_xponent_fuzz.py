@@ -10,8 +10,8 @@ from time import monotonic
 import polars as pl
 import pytest
 
-from transforms.plates.xponent import UnreadablePlateError, XponentPlate, parse_xponent
-from transforms.plates.xponent_export import ExportCurve, ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.export import ExportCurve, ExportLevel, ExportPlate, ExportWell, write_xponent
+from transforms.xponent.reader import UnreadablePlateError, XponentPlate, parse_xponent
 
 N_MUTATIONS, N_IN_ONE_TEST = 10_000, 500
 LONGEST_SECONDS = 5.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from transforms.plates.xponent import XponentPlate, parse_xponent
+from transforms.xponent.reader import XponentPlate, parse_xponent
 
 TEXT = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes().decode()
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

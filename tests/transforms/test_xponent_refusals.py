@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from transforms.plates.xponent import UnreadablePlateError, parse_xponent
+from transforms.xponent.reader import UnreadablePlateError, parse_xponent
 
 PLATE = (Path(__file__).parents[1] / "fixtures" / "plate.csv").read_bytes()
 FLAT = '"PLATE NAME","PLATE START","WELL LOCATION","TOTAL EVENTS","R12 ANALYTE NAME","R12, RP1 MEDIAN"'

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.counts.moments import to_days, to_moments
 from transforms.findings import FINDING_SCHEMA
+from transforms.moments import to_days, to_moments
 from transforms.schemas.counts import LABORATORY_RESULTS
 
 WITHDRAWN = "entered-in-error"

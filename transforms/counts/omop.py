@@ -14,10 +14,10 @@ from transforms.counts.codes import (
     UNIT_OF_CONCEPT,
 )
 from transforms.counts.laboratory_results import RESULT_TEXTS, ParsedResults, typed_results
-from transforms.counts.moments import to_days
 from transforms.counts.omop_table import read_table
 from transforms.counts.units import is_known_unit
 from transforms.line_rules import LineRule, sift_lines
+from transforms.moments import to_days
 
 MEASUREMENT_COLUMNS = (
     "measurement_id",

@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.counts.codes import CODE_OF_CONCEPT, UNIT_OF_CONCEPT
 from transforms.counts.export_names import number_rows
-from transforms.counts.moments import to_moments
+from transforms.moments import to_moments
 
 _CONCEPT_OF_CODE = {code: concept for concept, code in CODE_OF_CONCEPT.items()}
 _CONCEPT_OF_UNIT = {unit: concept for concept, unit in reversed(UNIT_OF_CONCEPT.items())} | {"cells/uL": 8784}

@@ -1,4 +1,5 @@
-"""Cytokine plates from an instrument's export to wells, samples and what their own file says of them.
+"""Cytokine plates: layouts, exclusions, wells and replicates, and what a plate's own file says of it.
 
-`xponent_text`, `xponent` and `wells` lie in the order of the data's way. Not here: curves (`models.curves`).
+Here: what is made of a plate that is read, with the rules on it. Not here: exports (`transforms.xponent`),
+curves (`models.curves`).
 """

@@ -11,7 +11,7 @@ from transforms.plates.ladder import check_ladder
 from transforms.plates.printed_numbers import PRINTED_TOLERANCE, by_analyte, number, plain_sample, rounding
 from transforms.plates.result_arithmetic import check_results
 from transforms.plates.run_record import check_run_record
-from transforms.plates.xponent import XponentPlate
+from transforms.xponent.reader import XponentPlate
 
 _EXPORT_AGAIN = "Export the batch again from xPONENT and do not change it."
 

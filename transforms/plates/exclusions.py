@@ -13,7 +13,7 @@ import polars as pl
 from transforms import schemas
 from transforms.landed_csv import parse_landed_csv
 from transforms.line_rules import LineRule, broken_lines, sift_lines
-from transforms.plates.xponent import standard_analyte_name
+from transforms.xponent.reader import standard_analyte_name
 
 EXCLUSIONS_TABLE = schemas.Table(
     name="exclusions",

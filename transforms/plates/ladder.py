@@ -79,7 +79,7 @@ def check_ladder(standards: pl.DataFrame, wells: pl.DataFrame) -> pl.DataFrame:
     irregular step are no breach, nor is an order of its own that the signals confirm. Places name the
     standard as `standard Standard3`.
 
-    standards, wells: schemas `LEVELS` and `WELLS` of `transforms.plates.xponent`.
+    standards, wells: schemas `LEVELS` and `WELLS` of `transforms.xponent.reader`.
     """
     ladders: dict[str, list[tuple[int, str, float | None]]] = {}
     for name, analyte, value in standards.select("sample", "analyte", "expected_concentration").iter_rows():

@@ -1,6 +1,6 @@
 """Layout files: whose sample is in which well of a plate, one line a well.
 
-Here: reading them, with the rules of a line. Not here: exports (`transforms.plates.xponent`), what is made of
+Here: reading them, with the rules of a line. Not here: exports (`transforms.xponent.reader`), what is made of
 both (`transforms.plates.wells`). Called by the night.
 """
 

@@ -1,7 +1,7 @@
 """Printed numbers: what they are, how finely they are printed, and the breaches of the wells they belong to.
 
 Here: what the rules of arithmetic share. Not here: the rules (`transforms.plates.arithmetic`,
-`transforms.plates.result_arithmetic`, which call this), reading cells (`transforms.plates.xponent_text`).
+`transforms.plates.result_arithmetic`, which call this), reading cells (`transforms.xponent.text`).
 """
 
 import polars as pl
@@ -19,7 +19,7 @@ def number(printed: pl.Expr) -> pl.Expr:
 
 
 def plain_sample(sample: pl.Expr) -> pl.Expr:
-    """Return names of samples without blanks and capitals, as `xponent_names.plain_name` does."""
+    """Return names of samples without blanks and capitals, as `transforms.xponent.names.plain_name` does."""
     # One file spells the same standard 'Standard 1' in one section and 'Standard1' in another.
     return sample.str.replace_all(r"\s+", "").str.to_lowercase()
 

@@ -10,8 +10,8 @@ import polars as pl
 from transforms.plates.findings import PlateRule
 from transforms.plates.printed_numbers import plain_sample
 from transforms.plates.replicates import FEWEST_BEADS, check_replicates
-from transforms.plates.xponent import CONTROL_LEVELS
 from transforms.schemas import PLATE_FINDINGS
+from transforms.xponent.reader import CONTROL_LEVELS
 
 BEADS_WANTED = 50
 # The instrument's rule, computed right, gives 95 % of the wells within 1 % and all within 5 %.

@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.plates.findings import PlateRule
 from transforms.plates.printed_numbers import PRINTED_TOLERANCE, by_analyte, number, rounding
-from transforms.plates.xponent import XponentPlate
+from transforms.xponent.reader import XponentPlate
 
 _EXPORT_AGAIN = "Export the batch again from xPONENT and do not change it."
 

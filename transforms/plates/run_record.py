@@ -9,7 +9,7 @@ from datetime import timedelta
 import polars as pl
 
 from transforms.plates.findings import PlateRule
-from transforms.plates.xponent import XponentPlate
+from transforms.xponent.reader import XponentPlate
 
 # A month: the makers of xMAP instruments ask for calibration at least so often, and verify oftener.
 RECENT = timedelta(days=31)

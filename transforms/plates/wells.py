@@ -1,6 +1,6 @@
 """From a plate's wells and its layout to concentrations by patient, timepoint and analyte.
 
-Here: net medians, units, replicates. Not here: reading exports and layouts (its siblings), fitting curves
+Here: net medians, units, replicates. Not here: exports and layouts (`transforms.xponent`, `layout`), curves
 (`models.curves`). Called in this order: tidy_wells, the fit, summarise_replicates.
 """
 
@@ -13,7 +13,7 @@ from transforms.findings import FINDING_SCHEMA
 from transforms.line_rules import LineRule, broken_lines, sift_lines
 from transforms.plates.exclusions import EXCLUDED_WELLS, background_mean, mark_excluded
 from transforms.plates.findings import PLACE_IS_A_WELL
-from transforms.plates.xponent import XponentPlate
+from transforms.xponent.reader import XponentPlate
 
 # The wells on their way to the fit: the published columns and one that only the curve's note reads.
 TIDY_WELLS = pl.Schema({**schemas.PLATE_WELLS.polars_schema, "unit_note": pl.String()})

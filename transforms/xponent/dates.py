@@ -1,7 +1,7 @@
 """Dates as instruments and spreadsheets print them, and which of day and month comes first.
 
 Here: dates within text, and the order that a file's own dates show. Not here: where a file has its dates
-(`transforms.plates.xponent_header`, which alone calls this).
+(`transforms.xponent.header`, which alone calls this).
 """
 
 import re

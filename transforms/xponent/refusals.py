@@ -1,7 +1,7 @@
 """What a file is that is no xPONENT export, and what to export in its place.
 
 Here: the error of the reader, and how other files are told by their first bytes or lines. Not here: reading
-exports (`transforms.plates.xponent_text`). Called by `transforms.plates.xponent_text`.
+exports (`transforms.xponent.text`). Called by `transforms.xponent.text`.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Days and moments as text, to UTC, and the day as the hospital's own clock had it.
 
-Here: ISO 8601 as FHIR and OMOP write it. Not here: the files. Called by `transforms.counts.fhir` and
-`transforms.counts.omop`; the CSV files of the design are read to the same rules by `transforms.landed_csv`.
+Here: ISO 8601 as hospitals' systems write it. Not here: the files, dates of other shapes. Called by
+`transforms.landed_csv`, which reads a column, and by the readers of counts, who read a feed.
 """
 
 import polars as pl
@@ -13,26 +13,37 @@ _DAY_AND_TIME = (
 _EXACT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}$"
 
 
-def to_moments(texts: pl.Series) -> pl.Series:
-    """Return the moments in UTC (microseconds), null where a text is no day or no day and time.
+def parse_moment(text: pl.Expr) -> pl.Expr:
+    """Parse ISO days, and days and times, to moments in UTC (microseconds); null where a text is neither.
 
     With an offset a moment is turned into UTC, without one it is UTC; a day alone is its midnight.
     """
+    moment = _with_offset(text).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
+    return in_calendar(moment.dt.replace_time_zone(None))
+
+
+def in_calendar(moment: pl.Expr) -> pl.Expr:
+    """Keep the years 1 to 9999.
+
+    Polars knows the year 0 and, after an offset, 10000; Python's dates and those who read them do not.
+    """
+    return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)
+
+
+def to_moments(texts: pl.Series) -> pl.Series:
+    """Return the moments of texts as `parse_moment` does, faster where they are many and alike."""
     if texts.str.contains(_EXACT).all():
         return _exact_moments(texts)
     # Days alone and odd spellings take longer, and a feed repeats them.
     distinct = texts.drop_nulls().unique().alias("text")
-    moment = _with_offset(pl.col("text")).str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False
-    )
-    moments = distinct.to_frame().select(_in_calendar(moment.dt.replace_time_zone(None))).to_series()
+    moments = distinct.to_frame().select(parse_moment(pl.col("text"))).to_series()
     return texts.replace_strict(distinct, moments, default=None, return_dtype=pl.Datetime("us"))
 
 
 def to_days(texts: pl.Series) -> pl.Series:
     """Return the days as they are written, which are the hospital's own; null where there is no such day."""
     day = pl.col(texts.name).str.head(10).str.to_date("%Y-%m-%d", strict=False)
-    return texts.to_frame().select(_in_calendar(day)).to_series()
+    return texts.to_frame().select(in_calendar(day)).to_series()
 
 
 def _exact_moments(texts: pl.Series) -> pl.Series:
@@ -42,7 +53,7 @@ def _exact_moments(texts: pl.Series) -> pl.Series:
     local = text.str.head(19).str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
     ahead = text.str.slice(19).replace_strict(offsets, default=None, return_dtype=pl.Int64)
     moment = (local.cast(pl.Int64) - ahead).cast(pl.Datetime("us"))
-    return texts.to_frame().select(_in_calendar(moment)).to_series()
+    return texts.to_frame().select(in_calendar(moment)).to_series()
 
 
 def _microseconds(offset: str) -> int | None:
@@ -59,8 +70,3 @@ def _with_offset(text: pl.Expr) -> pl.Expr:
     clock = dated.str.replace(r"(T[0-9]{2}:[0-9]{2})($|[+-])", "${1}:00${2}")
     has_offset = clock.str.contains(r"T.*[+-][0-9]{2}:?[0-9]{2}$")
     return pl.when(has_offset).then(clock).otherwise(clock + "+00:00")
-
-
-def _in_calendar(moment: pl.Expr) -> pl.Expr:
-    # Polars knows the year 0 and, after an offset, 10000; Python's dates and those who read them do not.
-    return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)

@@ -1,8 +1,8 @@
 """What stands above the results of an export: instrument, time, kit, calibrations.
 
 Here: the header's fields and blocks, the names of those that nobody reads. Not here: the results
-(`transforms.plates.xponent_frames`). Called by `transforms.plates.xponent`. Operator names, serial numbers
-and computer names stay behind in the text.
+(`transforms.xponent.frames`). Called by `transforms.xponent.reader`. Operator names, serial numbers and
+computer names stay behind in the text.
 """
 
 import re
@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from transforms.plates.xponent_dates import (
+from transforms.xponent.dates import (
     DAY_FIRST,
     MONTH_FIRST,
     PrintedDate,
@@ -20,7 +20,7 @@ from transforms.plates.xponent_dates import (
     order_of_a_run,
     shown_order,
 )
-from transforms.plates.xponent_text import Record, XponentText
+from transforms.xponent.text import Record, XponentText
 
 CALIBRATIONS = pl.Schema({"name": pl.String(), "outcome": pl.String(), "at": pl.Datetime("us")})
 
@@ -36,7 +36,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z _/-]{0,40}:?", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """The header of one export; see `transforms.plates.xponent.XponentPlate` for the fields."""
+    """The header of one export; see `transforms.xponent.reader.XponentPlate` for the fields."""
 
     batch: str
     program: str

@@ -1,8 +1,8 @@
 """A Luminex xPONENT export as a plate: its wells, standards, controls, curves and what its header says.
 
 Here: the plate, which sections it needs, the order of the steps. Not here: bytes and text
-(`transforms.plates.xponent_text`), sections and frames (`xponent_sections`, `xponent_frames`), the header
-(`xponent_header`), fitting (`models.curves.standard_curve`). Called by the night and by `nadir plate`.
+(`transforms.xponent.text`), sections and frames (`sections`, `frames`), the header (`header`), fitting
+(`models.curves.standard_curve`). Called by the night and by `nadir plate`.
 """
 
 import re
@@ -12,7 +12,7 @@ from itertools import chain
 
 import polars as pl
 
-from transforms.plates.xponent_frames import (
+from transforms.xponent.frames import (
     AVERAGES,
     CONTROL_LEVELS,
     CURVES,
@@ -26,10 +26,10 @@ from transforms.plates.xponent_frames import (
     units_frame,
     wells_frame,
 )
-from transforms.plates.xponent_header import CALIBRATIONS, header_fields, read_header, unread_in_header
-from transforms.plates.xponent_names import plain_name, standard_analyte_name
-from transforms.plates.xponent_refusals import UnreadablePlateError
-from transforms.plates.xponent_sections import (
+from transforms.xponent.header import CALIBRATIONS, header_fields, read_header, unread_in_header
+from transforms.xponent.names import plain_name, standard_analyte_name
+from transforms.xponent.refusals import UnreadablePlateError
+from transforms.xponent.sections import (
     COEFFICIENTS,
     COUNT,
     DILUTION,
@@ -45,7 +45,7 @@ from transforms.plates.xponent_sections import (
     reading_of,
     unread_in_sections,
 )
-from transforms.plates.xponent_text import XponentText, take_apart
+from transforms.xponent.text import XponentText, take_apart
 
 __all__ = [
     "AVERAGES",

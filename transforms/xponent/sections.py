@@ -1,7 +1,7 @@
 """Cells of an export's sections: by well, by sample, by standard or control, by analyte.
 
 Here: the sections' names, which lines and columns of a section can be read, and the names of those that
-nobody reads. Not here: the frames made of them (`transforms.plates.xponent_frames`, which calls this).
+nobody reads. Not here: the frames made of them (`transforms.xponent.frames`, which calls this).
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from transforms.plates.xponent_names import plain_name, standard_analyte_name
-from transforms.plates.xponent_numbers import find_decimal_mark
-from transforms.plates.xponent_refusals import UnreadablePlateError
-from transforms.plates.xponent_text import Record, Section, XponentText
+from transforms.xponent.decimals import find_decimal_mark
+from transforms.xponent.names import plain_name, standard_analyte_name
+from transforms.xponent.refusals import UnreadablePlateError
+from transforms.xponent.text import Record, Section, XponentText
 
 MEDIAN, NET_MFI, COUNT, RESULT, DILUTION = "Median", "Net MFI", "Count", "Result", "Dilution Factor"
 RECOVERY, COMMENTS = "% Recovery", "Comments"

@@ -1,7 +1,7 @@
 """The frames of one export: wells, standards, controls, averages, curves, units.
 
 Here: what each section's cells become. Not here: which lines and columns a section has
-(`transforms.plates.xponent_sections`). Called by `transforms.plates.xponent`.
+(`transforms.xponent.sections`). Called by `transforms.xponent.reader`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,10 @@ from itertools import chain
 
 import polars as pl
 
-from transforms.plates.xponent_names import is_background_name, plain_name
-from transforms.plates.xponent_numbers import parse_number, with_point
-from transforms.plates.xponent_refusals import EXPORT_AGAIN, UnreadablePlateError
-from transforms.plates.xponent_sections import (
+from transforms.xponent.decimals import parse_number, with_point
+from transforms.xponent.names import is_background_name, plain_name
+from transforms.xponent.refusals import EXPORT_AGAIN, UnreadablePlateError
+from transforms.xponent.sections import (
     AVG_NET_MFI,
     AVG_RESULT,
     BEADS,
@@ -38,7 +38,7 @@ from transforms.plates.xponent_sections import (
     lines_of,
     location,
 )
-from transforms.plates.xponent_text import XponentText
+from transforms.xponent.text import XponentText
 
 MOST_BEADS = 1_000_000
 LETTERS = "abcdf"

@@ -1,7 +1,7 @@
 """A plate on its way into an export: wells, standards, controls, curves.
 
-Here: what there is to write. Not here: how it is written (`transforms.plates.xponent_export`). Used by the
-simulator, by the reconstruction and by tests, through `transforms.plates.xponent_export`.
+Here: what there is to write. Not here: how it is written (`transforms.xponent.export`). Used by the
+simulator, by the reconstruction and by tests, through `transforms.xponent.export`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from statistics import fmean
 
-from transforms.plates.xponent_names import is_background_name
+from transforms.xponent.names import is_background_name
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """From the bytes of an xPONENT export to its header records and named sections, whatever saved it last.
 
 Here: encodings, delimiters, quotes, blank and padded lines, the checksum. Not here: numbers, what a section
-means (`transforms.plates.xponent_sections`), what other files are (`transforms.plates.xponent_refusals`).
-Called by `transforms.plates.xponent`.
+means (`transforms.xponent.sections`), what other files are (`transforms.xponent.refusals`). Called by
+`transforms.xponent.reader`.
 """
 
 import csv
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from transforms.plates.xponent_names import plain_name
-from transforms.plates.xponent_refusals import (
+from transforms.xponent.names import plain_name
+from transforms.xponent.refusals import (
     EXPORT_AGAIN,
     UnreadablePlateError,
     name_other_text,
@@ -53,7 +53,7 @@ class Section:
 class XponentText:
     """An export taken apart: header, sections by name, whether its end is there, its checksum's status.
 
-    `sections` are found by the names of `xponent_sections`, however the file spaces and capitalises them.
+    `sections` are found by the names of `sections`, however the file spaces and capitalises them.
     """
 
     header: tuple[Record, ...]

@@ -1,15 +1,15 @@
 """The sections of an export that is written: what the instrument prints of a plate, and its arithmetic.
 
-Here: rows of fields, a section each. Not here: the plate (`transforms.plates.xponent_export_plate`), header
-and bytes (`transforms.plates.xponent_export`, which alone calls this).
+Here: rows of fields, a section each. Not here: the plate (`transforms.xponent.export_plate`), header and
+bytes (`transforms.xponent.export`, which alone calls this).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from statistics import fmean, stdev
 
-from transforms.plates.xponent_export_plate import ExportLevel, ExportPlate, ExportWell
-from transforms.plates.xponent_names import is_background_name
+from transforms.xponent.export_plate import ExportLevel, ExportPlate, ExportWell
+from transforms.xponent.names import is_background_name
 
 PLATE_ROWS = "ABCDEFGH"
 N_BEADS_ASKED_FOR = 50

@@ -1,13 +1,13 @@
 """Numbers as exports print them: decimal points or commas, marks between thousands, words for no number.
 
-Here: cells. Not here: which cells a section has (`transforms.plates.xponent_sections`, which calls this).
+Here: cells. Not here: which cells a section has (`transforms.xponent.sections`, which calls this).
 """
 
 import math
 import re
 from collections.abc import Iterable
 
-from transforms.plates.xponent_refusals import UnreadablePlateError
+from transforms.xponent.refusals import UnreadablePlateError
 
 # The words for "not a number" are those of the languages in which instruments' computers run.
 _MISSING = frozenset(

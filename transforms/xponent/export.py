@@ -1,8 +1,8 @@
 """Writes a simulated plate as an xPONENT 4.2 file that the reader, and any other tool, takes for one.
 
-Here: header, bytes, checksum. Not here: the plate (`xponent_export_plate`), the sections and their arithmetic
-(`xponent_export_sections`), drawing the values, fitting the curve. Called by the simulator and by tests; the
-header says in four places that the plate is simulated.
+Here: header, bytes, checksum. Not here: the plate (`export_plate`), the sections and their arithmetic
+(`export_sections`), drawing the values, fitting the curve. Called by the simulator and by tests; the header
+says in four places that the plate is simulated.
 """
 
 import zlib
@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import chain
 
-from transforms.plates.xponent_export_plate import (
+from transforms.xponent.export_plate import (
     ExportCurve,
     ExportLevel,
     ExportPlate,
     ExportWell,
     check_lengths,
 )
-from transforms.plates.xponent_export_sections import (
+from transforms.xponent.export_sections import (
     N_BEADS_ASKED_FOR,
     PLATE_ROWS,
     Row,
