@@ -31,6 +31,7 @@ test: install  ## Check style and types, run the tests
 
 bench: install  ## Run the benchmarks; results go to the terminal
 	$(BIN)/python -m tests.benchmarks.coverage --cohorts 200
+	$(BIN)/python -m tests.benchmarks.guards --cohorts 50
 	$(BIN)/python -m tests.benchmarks.curves
 	$(BIN)/python -m tests.benchmarks.counts
 

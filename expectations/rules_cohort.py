@@ -8,15 +8,23 @@ Here: contradictions that only show once a patient's tables are joined. Not here
 import polars as pl
 
 from expectations.rule import Rule, is_between, is_not_before, is_true
-from transforms.clinical import ASL_BELOW_CELLS_PER_UL
+from transforms.clinical import ASL_BELOW_CELLS_PER_UL, DAYS_PER_MONTH
 
 _COMPARE_DATES = "Compare the patient's rows in patients and follow_up: correct the one that is wrong"
 _REPORT = "The platform contradicts itself: report it as a bug"
 
+_ONSET_DAYS = (pl.col("asl_onset_months") * DAYS_PER_MONTH).round()
+_RT_DAYS = (pl.col("rt_end_date") - pl.col("rt_start_date")).dt.total_days()
+
 COHORT_MEASURES = {
     "asl_agrees_with_nadir": pl.col("has_asl") == (pl.col("nadir_tlc_cells_per_ul") < ASL_BELOW_CELLS_PER_UL),
     "recovery_is_of_asl": pl.col("has_recovered").is_null() | pl.col("has_asl"),
+    "onset_is_of_asl": pl.col("has_asl").fill_null(value=False) == pl.col("asl_onset_months").is_not_null(),
+    "asl_begins_in_rt": (_ONSET_DAYS >= 0) & (_ONSET_DAYS <= _RT_DAYS),
+    "recovery_follows_asl": pl.col("recovery_months").is_null()
+    | (pl.col("recovery_months") >= pl.col("asl_onset_months")).fill_null(value=False),
     "death_ends_pfs": ~pl.col("has_died") | pl.col("has_progressed_or_died"),
+    "pfs_event_is_told": pl.col("has_progressed_or_died") == (pl.col("has_progressed") | pl.col("has_died")),
 }
 
 COHORT_RULES = (
@@ -58,6 +66,18 @@ COHORT_RULES = (
         remedy=_REPORT,
     ),
     Rule(
+        name="progression_free_survival_ends_by_progression_or_death",
+        table="cohort",
+        column="has_progressed",
+        **is_true(
+            "pfs_event_is_told",
+            found="an event that is neither progression nor death, or one of them that is no event",
+            expected="has_progressed_or_died exactly where has_progressed or has_died",
+        ),
+        reason="Death competes with progression: each event must be one of the two.",
+        remedy=_REPORT,
+    ),
+    Rule(
         name="nadir_is_between_0_and_20000_cells_per_ul",
         table="cohort",
         column="nadir_tlc_cells_per_ul",
@@ -83,6 +103,44 @@ COHORT_RULES = (
             expected=f"has_asl exactly where the nadir is below {ASL_BELOW_CELLS_PER_UL:,.0f} cells/uL",
         ),
         reason="Acute severe lymphopenia is a count below 200 cells/uL during RT and nothing else.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="asl_has_an_onset_and_nothing_else_has",
+        table="cohort",
+        column="asl_onset_months",
+        **is_true(
+            "onset_is_of_asl",
+            found="ASL without its onset, or an onset without ASL",
+            expected="asl_onset_months exactly where has_asl",
+            null_means="No onset passes where there was no ASL or nothing was measured",
+        ),
+        reason="The count that makes ASL has a day: survival models count the patient as exposed from it.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="asl_begins_during_rt",
+        table="cohort",
+        column="asl_onset_months",
+        **is_true(
+            "asl_begins_in_rt",
+            found="an onset outside RT",
+            expected="asl_onset_months from the first to the last day of RT",
+            null_means="No onset passes; while RT has no last day, only the first day is a limit",
+        ),
+        reason="Acute severe lymphopenia is a count below 200 cells/uL during RT: later ones are none.",
+        remedy=_REPORT,
+    ),
+    Rule(
+        name="recovery_does_not_precede_asl",
+        table="cohort",
+        column="recovery_months",
+        **is_true(
+            "recovery_follows_asl",
+            found="a recovery without the onset of ASL, or before it",
+            expected="recovery_months on or after asl_onset_months",
+        ),
+        reason="Time to recovery runs from the onset of ASL: it is not negative.",
         remedy=_REPORT,
     ),
     Rule(

@@ -16,6 +16,7 @@ from flows.accounts import DERIVED_SOURCE
 from flows.derivation import READ_FROM, CheckedCohort, DerivedFrames, check_cohort, derive_frames
 from flows.night_estimates import estimate_night
 from flows.warehouse import ALL_TABLES, LOADED_TABLES, Warehouse
+from models.study.options import StudyOptions
 from transforms.content_hash import frame_sha256
 from transforms.errors import UsageError
 from transforms.published import estimates_csv
@@ -36,8 +37,9 @@ class Answer:
 def ask(current: Path, night: date, *, table: str = ESTIMATES.name) -> Answer:
     """Answer with a table as the night knew it; estimates come byte for byte as they were published.
 
-    current: the published warehouse, which is only read. Counts that nobody measured are derived anew. Raises
-    `UsageError` for a table that is none, a home without a warehouse and a night that never published.
+    current: the published warehouse, which is only read. Counts that nobody measured are derived anew, with
+    the options that the night had. Raises `UsageError` for a table that is none, a home without a warehouse
+    and a night that never published.
     """
     if table not in ANSWERED:
         raise UsageError(f"--table {table}: expected one of {', '.join(ANSWERED)}. Name one of them.")
@@ -52,11 +54,16 @@ def ask(current: Path, night: date, *, table: str = ESTIMATES.name) -> Answer:
             return Answer(rows.write_csv(), f"{_told(table, rows, night)}, as loaded by then.")
         known = read_known(warehouse, night)
     frames = derive_frames(known, night=night)
-    checked = check_cohort(frames, known["patients"], night=night)
-    rows = _table_of(table, frames, checked, known=known, origin=published["origin"])
-    csv = estimates_csv(rows) if table == ESTIMATES.name else rows.write_csv()
+    checked = check_cohort(frames, known, night=night)
+    if table == ESTIMATES.name:
+        options = StudyOptions.from_json(published["study_options"])
+        study, _ = estimate_night(checked.data, options, origin=published["origin"])
+        rows, csv = study.estimates, estimates_csv(study.estimates)
+    else:
+        rows = _table_of(table, frames, checked, known=known)
+        csv = rows.write_csv()
     sources = ", ".join(f"{len(frame):,} of {name}" for name, frame in known.items())
-    agrees = _told_agreement(checked.cohort, published)
+    agrees = _told_agreement(checked.data.cohort, published)
     return Answer(csv, f"{_told(table, rows, night)}, from the rows it knew: {sources}. {agrees}")
 
 
@@ -72,15 +79,11 @@ def _table_of(
     checked: CheckedCohort,
     *,
     known: Mapping[str, pl.DataFrame],
-    origin: str,
 ) -> pl.DataFrame:
-    if table == ESTIMATES.name:
-        study, _ = estimate_night(checked.cohort, checked.monthly_counts, origin=origin)
-        return study.estimates
     if table == COUNTS.name:
         derived = frames.derived_counts.with_columns(file_id=pl.lit(DERIVED_SOURCE))
         return pl.concat([known["counts"], derived], how="diagonal").select(ALL_TABLES["counts"].column_names)
-    rows: pl.DataFrame = getattr(checked if table in ("cohort", "monthly_counts") else frames, table)
+    rows: pl.DataFrame = getattr(checked.data if table in ("cohort", "monthly_counts") else frames, table)
     return rows
 
 

@@ -12,14 +12,15 @@ import polars as pl
 
 from expectations.rules_plausibility import TABLE as PLAUSIBILITY
 from expectations.validation import Validation, validate_rows
+from models.study.data import StudyData
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.counts.completeness import nadir_coverage, silent_sites, site_feed, weekly_counts
 from transforms.counts.course_checks import judge_courses
 from transforms.counts.derived import derive_counts
 from transforms.definitions import DEFAULT, DEFINITIONS, agreement, classify
-from transforms.schemas import COHORT, COUNTS, DEFINITION_CLASSES, PROVENANCE
+from transforms.schemas import COHORT, COUNTS, DEFINITION_CLASSES, PROVENANCE, TOXICITIES
 
-READ_FROM = ("patients", "counts", "count_parts", "follow_up", "cytokines")
+READ_FROM = ("patients", "counts", "count_parts", "follow_up", "toxicities", "cytokines")
 _PLACE = [column.name for column in PROVENANCE]
 
 
@@ -81,20 +82,25 @@ def derive_frames(tables: Mapping[str, pl.DataFrame], *, night: date) -> Derived
 
 @dataclass(frozen=True, eq=False)
 class CheckedCohort:
-    """The cohort and the monthly counts of the patients whose parts agree, and the rules' verdict on all."""
+    """What is analysed, of the patients whose parts agree, and the rules' verdict on all."""
 
-    cohort: pl.DataFrame
-    monthly_counts: pl.DataFrame
+    data: StudyData
     validation: Validation
 
 
-def check_cohort(frames: DerivedFrames, patients: pl.DataFrame, *, night: date) -> CheckedCohort:
-    """Leave out of the cohort whose parts contradict each other; findings point to rows of `patients`."""
-    origins = patients.select(*COHORT.key, "file_id", "line")
+def check_cohort(frames: DerivedFrames, tables: Mapping[str, pl.DataFrame], *, night: date) -> CheckedCohort:
+    """Leave out of the cohort whose parts contradict each other; findings point to rows of `patients`.
+
+    tables: `patients` and `toxicities`, as they stand on the night.
+    """
+    origins = tables["patients"].select(*COHORT.key, "file_id", "line")
     validation = validate_rows("cohort", frames.cohort.join(origins, on=COHORT.key), night=night)
     whole = validation.passed.select(COHORT.column_names)
-    monthly_counts = frames.monthly_counts.join(whole, on=COHORT.key, how="semi")
-    return CheckedCohort(whole, monthly_counts, validation)
+    monthly_counts, toxicities = (
+        frame.join(whole, on=COHORT.key, how="semi")
+        for frame in (frames.monthly_counts, tables["toxicities"].select(TOXICITIES.column_names))
+    )
+    return CheckedCohort(StudyData(whole, monthly_counts, toxicities), validation)
 
 
 def _plausible_counts(

@@ -47,8 +47,11 @@ def analyses_note(*, night: str, data_origin: str, n_estimates: int, n_not_estim
         [
             f"Survival and lymphopenia analyses of night {night}.",
             origin_note(data_origin),
-            f"{n_estimates} estimates, {n_not_estimable} of them not estimable: these are no metrics, and "
-            "`tables/estimates.csv` says why. Metrics are named analysis/group/variable/level/statistic.",
+            f"`tables/estimates.csv` holds all {n_estimates:,} estimates with their definitions; "
+            f"{n_not_estimable:,} could not be estimated and say why there. `tables/table_...` are the "
+            "study's tables, `tables/guard_...` what a careful reader asks of them, `figures/` its figures.",
+            "The metrics are the few that are followed from night to night: under *Model metrics* each is "
+            "drawn over the nights so far.",
         ]
     )
 

@@ -20,6 +20,7 @@ from flows.tracked import LoggedRun, RegisteredPredictor
 from models.predictor import TrainedPredictor
 from models.promotion import Verdict
 from models.study.analyses import StudyResults
+from models.study.data import StudyData
 
 CODE_VERSION = version("nadir")
 
@@ -68,20 +69,24 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Derived:
-    """What was derived: all of it (`frames`), and the cohort and its monthly counts once they were checked.
+    """What was derived: all of it (`frames`), and what is analysed of it once that was checked (`data`).
 
     `cytokines` are those of the warehouse. `left_out` (`QUARANTINE`) says of whom the parts contradict each
     other; `checks` are the rules' verdicts.
     """
 
     frames: DerivedFrames
-    cohort: pl.DataFrame
-    monthly_counts: pl.DataFrame
+    data: StudyData
     cohort_sha256: str
     left_out: pl.DataFrame
     plates: PlateReview
     cytokines: pl.DataFrame
     checks: tuple[Validation | Audit, ...]
+
+    @property
+    def cohort(self) -> pl.DataFrame:
+        """The checked cohort (`COHORT`)."""
+        return self.data.cohort
 
 
 @dataclass(frozen=True)

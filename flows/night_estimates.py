@@ -10,19 +10,21 @@ import polars as pl
 
 from flows.reconstruction import read_published
 from models.study.analyses import StudyResults, estimate_study
+from models.study.data import StudyData
+from models.study.options import StudyOptions
 from transforms.origin import RECONSTRUCTED
 from transforms.published import agreement_estimates, compare_with_published
 
 
 def estimate_night(
-    cohort: pl.DataFrame, monthly_counts: pl.DataFrame, *, origin: str
+    data: StudyData, options: StudyOptions, *, origin: str
 ) -> tuple[StudyResults, pl.DataFrame | None]:
     """Return the study's results, and on the reconstructed cohort the printed numbers beside ours.
 
-    cohort, monthly_counts: schemas `COHORT`, `MONTHLY_COUNTS`. The second is of the schema
-    `transforms.published.SIDE_BY_SIDE`, and its agreement stands among the estimates.
+    The second is of the schema `transforms.published.SIDE_BY_SIDE`, and its agreement stands among the
+    estimates.
     """
-    study = estimate_study(cohort, monthly_counts)
+    study = estimate_study(data, options)
     if origin != RECONSTRUCTED:
         return study, None
     side_by_side = compare_with_published(study.estimates, read_published())

@@ -22,7 +22,7 @@ from flows import outcome, steps
 from flows.night import Night, Results
 from flows.outcome import Summary
 from flows.report.figures import draw_figures
-from flows.report.page import write_nights_index
+from flows.report.page import study_files, write_nights_index
 from flows.settings import Settings
 from flows.stopwatch import Stopwatch
 from flows.warehouse import only_writer
@@ -114,11 +114,13 @@ def _run(night: Night, watch: Stopwatch) -> Summary:
         analysed = steps.analyse(night, loaded, derived)
     results = Results(loaded, derived, analysed)
     with watch.step("draw"):
-        figures = draw_figures(outcome.describe_night(night, results))
+        drawn = outcome.describe_night(night, results)
+        figures = draw_figures(drawn)
+        files = study_files(drawn, figures)
     with watch.step("finish"):
         snapshot = finish_warehouse(night, results)
     with watch.step("record"):
-        recorded = record_in_mlflow(night, snapshot, results=results, figures=figures)
+        recorded = record_in_mlflow(night, snapshot, results=results, figures=figures, files=files)
     with watch.step("publish"):
         publish_snapshot(night, snapshot)
     log.info("Published %s", night.paths.current)

@@ -51,7 +51,7 @@ def describe_night(
         origin=loaded.origin,
         status="published",
         cohort=derived.cohort,
-        monthly_counts=derived.monthly_counts,
+        monthly_counts=derived.data.monthly_counts,
         estimates=study.estimates,
         survival_curves=study.survival_curves,
         numbers_at_risk=study.numbers_at_risk,

@@ -11,6 +11,11 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.comparisons import Variances
+from models.selection import REMOVAL_P, RemovalTest
+from models.study.options import StudyOptions
+from models.survival.partial_likelihood import Ties
+
 
 class Settings(BaseSettings):
     """Nadir's settings; each is NADIR_ and its name in capitals in the environment."""
@@ -20,7 +25,13 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".nadir"), description="Home folder: everything Nadir writes")
     landing: Path | None = Field(None, description="Landing folder; by default landing/ in the home folder")
     timezone: str = Field("Asia/Seoul", description="Time zone in which nights are named and scheduled")
-    seed: int = Field(20161, description="Seed of cross-validation")
+    seed: int = Field(20161, ge=0, description="Seed of cross-validation, resampling and imputation")
+    ties: Ties = Field("efron", description="Tied times in Cox regression: efron (as R) or breslow (as SPSS)")
+    removal_test: RemovalTest = Field("wald", description="Test by which backward elimination removes")
+    removal_p: float = Field(REMOVAL_P, gt=0, le=1, description="A variable with a larger p is removed")
+    variances: Variances = Field("equal", description="t tests: equal (Student) or unequal (Welch) variances")
+    resamples: int = Field(200, ge=0, description="Bootstrap resamples of the selection; 0 for none")
+    imputations: int = Field(20, ge=0, description="Completed data sets of multiple imputation; 0 for none")
     snapshots_kept: int = Field(30, ge=1, description="Published warehouses that are kept")
     mlflow_tracking_uri: str | None = Field(None, description="An MLflow server; by default the home's own")
     prefect_port: int = Field(4200, description="Port of the Prefect server that `nadir up` starts")
@@ -40,6 +51,19 @@ class Settings(BaseSettings):
         if name not in available_timezones():
             raise ValueError(f"'{name}' is no time zone: expected a name like Europe/Berlin")
         return name
+
+    @property
+    def study(self) -> StudyOptions:
+        """How the study's models are fitted and checked."""
+        return StudyOptions(
+            ties=self.ties,
+            removal_test=self.removal_test,
+            removal_p=self.removal_p,
+            variances=self.variances,
+            resamples=self.resamples,
+            imputations=self.imputations,
+            seed=self.seed,
+        )
 
     @property
     def paths(self) -> "HomePaths":

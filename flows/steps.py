@@ -6,6 +6,7 @@ they hand on (`flows.night`), statistics (`models`), rules (`expectations`).
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +36,10 @@ from flows.report.context import ReportContext
 from flows.report.figures import ReportFigure
 from flows.report.page import write_report
 from flows.tracked import Champion, RunOrigin
-from flows.tracking import champion, log_analyses, open_tracking, register_predictor, set_champion
+from flows.tracking.analyses import log_analyses
+from flows.tracking.champion import champion, set_champion
+from flows.tracking.predictor import register_predictor
+from flows.tracking.store import open_tracking
 from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, file_sha256, publish
 from models.predictor import train_predictor
 from models.promotion import Decision, judge
@@ -146,13 +150,12 @@ def derive(night: Night, loaded: Loaded) -> Derived:
     former_rows = {**loaded.rows_before, "counts": loaded.rows_before["counts"] - n_taken_back}
     audits = validate_tables(audited, night=night.day, former_rows=former_rows)
     _stop_at(broken_rules(audits), night, loaded)
-    checked = check_cohort(frames, tables["patients"], night=night.day)
+    checked = check_cohort(frames, tables, night=night.day)
     row_checks = (*frames.checks, checked.validation)
     return Derived(
         frames=frames,
-        cohort=checked.cohort,
-        monthly_counts=checked.monthly_counts,
-        cohort_sha256=frame_sha256(checked.cohort, COHORT.key),
+        data=checked.data,
+        cohort_sha256=frame_sha256(checked.data.cohort, COHORT.key),
         left_out=pl.concat([_set_aside(one.failed, files, night) for one in row_checks]).unique(
             maintain_order=True
         ),
@@ -211,7 +214,7 @@ def analyse(night: Night, loaded: Loaded, derived: Derived) -> Analysed:
     On the reconstructed cohort the study's printed numbers are set beside ours. What is otherwise than the
     night before is told.
     """
-    study, side_by_side = estimate_night(derived.cohort, derived.monthly_counts, origin=loaded.origin)
+    study, side_by_side = estimate_night(derived.data, night.settings.study, origin=loaded.origin)
     try:
         trained, reason = train_predictor(derived.cohort, seed=night.settings.seed), ""
     except NotEstimableError as error:
@@ -230,11 +233,12 @@ def finish_warehouse(night: Night, results: Results) -> Snapshot:
     with Warehouse(loaded.working) as warehouse:
         warehouse.begin()
         warehouse.replace_all("cohort", derived.cohort)
-        warehouse.replace_all("monthly_counts", derived.monthly_counts)
+        warehouse.replace_all("monthly_counts", derived.data.monthly_counts)
         _write_derived_counts(warehouse, derived.frames, night)
         for name in ("count_course", "weekly_counts", "site_feed", "definition_classes"):
             warehouse.replace_all(name, getattr(derived.frames, name))
         warehouse.replace_all("estimates", results.analysed.study.estimates)
+        warehouse.replace_all("influential_patients", results.analysed.study.influential_patients)
         warehouse.replace_all("guide_sets", derived.plates.guide_sets)
         warehouse.replace_all("control_chart", derived.plates.chart)
         warehouse.replace_all("changes", results.analysed.changes)
@@ -260,6 +264,7 @@ def _nights_with(night: Night, results: Results, nights: pl.DataFrame) -> pl.Dat
         "origin": results.loaded.origin,
         "cohort_sha256": results.derived.cohort_sha256,
         "code_version": CODE_VERSION,
+        "study_options": night.settings.study.as_json(),
     }
     tonight = pl.DataFrame([row], schema=NIGHTS.polars_schema)
     return pl.concat([nights.filter(pl.col("night") != night.day), tonight]).sort("night")
@@ -271,8 +276,9 @@ def record_in_mlflow(
     *,
     results: Results,
     figures: Figures,
+    files: Mapping[str, bytes],
 ) -> Recorded:
-    """Log the analyses, register the predictor, and judge it against the champion.
+    """Log the analyses with their `files`, register the predictor, and judge it against the champion.
 
     What was logged before, from the same data, is found again and not logged twice.
     """
@@ -288,8 +294,8 @@ def record_in_mlflow(
         store,
         origin,
         estimates=results.analysed.study.estimates,
-        figures=_svgs(figures, of_predictor=False),
-        params={"patients": len(results.derived.cohort), "seed": night.settings.seed},
+        files=files,
+        params={"patients": len(results.derived.cohort), **asdict(night.settings.study)},
     )
     predictor = results.analysed.predictor
     if predictor is None:
@@ -298,20 +304,14 @@ def record_in_mlflow(
         store,
         predictor,
         origin=origin,
-        figures=_svgs(figures, of_predictor=True),
+        figures={
+            f"{name}.svg": figure.svg for name, figure in figures.items() if name.startswith("predictor")
+        },
     )
     before = champion(store)
     is_champion = before is not None and before.version == registered.version
     rival = None if before is None or is_champion else before.performance
     return Recorded(analyses, registered, judge(predictor.cross_validated, rival))
-
-
-def _svgs(figures: Figures, *, of_predictor: bool) -> dict[str, bytes]:
-    return {
-        f"{name}.svg": figure.svg
-        for name, figure in figures.items()
-        if name.startswith("predictor") is of_predictor
-    }
 
 
 def publish_snapshot(night: Night, snapshot: Snapshot) -> None:

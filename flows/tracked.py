@@ -5,7 +5,6 @@ here: any call of MLflow (`flows.tracking`, which uses this, as `flows.nightly` 
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,13 +16,52 @@ import polars as pl
 from models.performance import Performance, performance_from_numbers
 from models.predictor import FEATURE_NAMES, INVERSE_PENALTY, N_FOLDS, N_REPEATS, PROCEDURE, TrainedPredictor
 from transforms.definitions import DEFAULT
-from transforms.errors import NadirError
 from transforms.schemas import ESTIMATES
 
 MODEL_NAME = "asl-predictor"
 _HELD_OUT = "cross_validated/"
 # Without it MLflow's pages open in their view of language models.
 _TRAINING_VIEW = "workflowType=machine_learning"
+_OF_RECOVERY = ("recovered", "univariate", "hr")
+_OF_IL7 = ("pre_rt_il7_per_pg_ml", "", "or")
+# What a reviewer follows from night to night, under names that never change. MLflow makes a chart of each and
+# a section of each first word: with all the estimates, thousands, its pages would not open.
+METRICS: dict[str, tuple[str, ...]] = {
+    "accrued/patients": ("describe", "all", "patients", "", "n"),
+    "accrued/patients_with_asl": ("describe", "all", "asl", "yes", "n"),
+    "accrued/deaths": ("km_os", "all", "os", "", "events"),
+    "accrued/progressions_or_deaths": ("km_pfs", "all", "pfs", "", "events"),
+    "alive_at_24_months_percent/all": ("km_os", "all", "os", "", "rate_24m"),
+    "alive_at_24_months_percent/with_asl": ("km_os", "asl", "os", "", "rate_24m"),
+    "alive_at_24_months_percent/without_asl": ("km_os", "no_asl", "os", "", "rate_24m"),
+    "hazard_ratio_of_asl/univariate": ("cox_os", "univariate", "asl", "", "hr"),
+    "hazard_ratio_of_asl/univariate_ci_low": ("cox_os", "univariate", "asl", "", "ci_low"),
+    "hazard_ratio_of_asl/univariate_ci_high": ("cox_os", "univariate", "asl", "", "ci_high"),
+    "hazard_ratio_of_asl/multivariate": ("cox_os", "multivariate", "asl", "", "hr"),
+    "hazard_ratio_of_asl/time_dependent": ("immortal_time", "time_dependent", "asl", "univariate", "hr"),
+    "hazard_ratio_of_recovery/from_start_of_rt": ("immortal_time", "naive", *_OF_RECOVERY),
+    "hazard_ratio_of_recovery/from_2_months": (
+        "immortal_time",
+        "landmark_2m",
+        "recovered",
+        "univariate",
+        "hr",
+    ),
+    "odds_ratio_of_il7_per_pg_ml/univariate": ("logit_asl", "univariate", *_OF_IL7),
+    "odds_ratio_of_il7_per_pg_ml/multivariate": (
+        "logit_asl",
+        "multivariate",
+        "pre_rt_il7_per_pg_ml",
+        "",
+        "or",
+    ),
+    "odds_ratio_of_il7_per_pg_ml/firth": ("firth", "logit_asl", "pre_rt_il7_per_pg_ml", "univariate", "or"),
+    "discrimination/il7_auc": ("roc", "all", "pre_rt_il7_pg_ml", "", "auc"),
+    "discrimination/asl_model_auc_apparent": ("selection_stability", "logit_asl", "model", "", "apparent"),
+    "discrimination/asl_model_auc_corrected": ("selection_stability", "logit_asl", "model", "", "corrected"),
+    "discrimination/death_model_c_apparent": ("selection_stability", "cox_os", "model", "", "apparent"),
+    "discrimination/death_model_c_corrected": ("selection_stability", "cox_os", "model", "", "corrected"),
+}
 
 
 @dataclass(frozen=True)
@@ -105,27 +143,14 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^/@\s]*@", "//", text)
 
 
-def estimate_metrics(estimates: pl.DataFrame) -> dict[str, float]:
-    """Name each finite estimate analysis/group/variable/level/statistic.
+def night_metrics(estimates: pl.DataFrame) -> dict[str, float]:
+    """Return the estimates that `METRICS` names, the finite ones.
 
-    MLflow would store an infinite one as 1.8e308, and a missing one breaks its page. `NadirError` where two
-    estimates would have one name.
+    MLflow would store an infinite one as 1.8e308, and a missing one breaks its page.
     """
-    named = [
-        (_metric_name(row[:5]), float(row[5]))
-        for row in estimates.select(*ESTIMATES.key, "value").iter_rows()
-        if row[5] is not None and isfinite(row[5])
-    ]
-    twice = [name for name, n in Counter(name for name, _ in named).items() if n > 1]
-    if twice:
-        raise NadirError(
-            f"estimates: {twice[:3]} would name more than one metric. Rename the variables or levels."
-        )
-    return dict(named)
-
-
-def _metric_name(parts: tuple[str, ...]) -> str:
-    return "/".join(re.sub(r"[^\w.\- ]", "_", part) for part in parts if part)
+    values = {row[:-1]: row[-1] for row in estimates.select(*ESTIMATES.key, "value").iter_rows()}
+    named = {name: values.get(key) for name, key in METRICS.items()}
+    return {name: value for name, value in named.items() if value is not None and isfinite(value)}
 
 
 def predictor_metrics(trained: TrainedPredictor) -> dict[str, float]:

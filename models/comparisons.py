@@ -1,4 +1,4 @@
-"""Descriptions of a variable and tests between groups: t tests, chi-square, Bonferroni.
+"""Descriptions of a variable and tests between groups: t tests, chi-square, Fisher's exact; many tests.
 
 Here: arrays in, frozen results out, by scipy. Not here: survival (`models.survival`) or which groups a
 study compares (`models.study.tables`). Intervals are 95 %.
@@ -6,7 +6,7 @@ study compares (`models.study.tables`). Intervals are 95 %.
 
 import warnings
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from scipy import stats
 
 from models.estimate import Estimate, Floats, Integers
 from transforms.errors import NotEstimableError
+
+# Equal: Student's t test; unequal: Welch's.
+Variances = Literal["equal", "unequal"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ class ChiSquare:
     smallest_expected: float
 
 
+@dataclass(frozen=True)
+class FisherExact:
+    """Fisher's exact test of a 2 x 2 table, two-sided."""
+
+    n: int
+    p: float
+
+
 def describe(values: Floats) -> Description:
     """Describe the values; `NotEstimableError` where there is none."""
     if len(values) == 0:
@@ -75,7 +86,7 @@ def describe(values: Floats) -> Description:
     )
 
 
-def compare_means(first: Floats, second: Floats, *, equal_variances: bool = True) -> TTest:
+def compare_means(first: Floats, second: Floats, *, variances: Variances = "equal") -> TTest:
     """Compare two independent groups by Student's t test, or Welch's where variances may differ.
 
     Raises `NotEstimableError` with fewer than two values in a group, or no spread in either.
@@ -87,7 +98,7 @@ def compare_means(first: Floats, second: Floats, *, equal_variances: bool = True
     with warnings.catch_warnings():
         # One group alone may be constant, a prescribed dose for instance: scipy fears for its digits.
         warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
-        result = stats.ttest_ind(first, second, equal_var=equal_variances)
+        result = stats.ttest_ind(first, second, equal_var=variances == "equal")
     difference = float(first.mean() - second.mean())
     return _t_test(result, n=len(first) + len(second), difference=difference)
 
@@ -138,6 +149,36 @@ def compare_proportions(counts: Integers) -> ChiSquare:
     )
 
 
+def compare_proportions_exactly(counts: Integers) -> FisherExact:
+    """Test a 2 x 2 table of counts by Fisher's exact test: all tables no likelier than the one seen count.
+
+    Raises `NotEstimableError` where a row or a column has nobody, `ValueError` for a table of another shape.
+    Equal to R's fisher.test.
+    """
+    if counts.shape != (2, 2):
+        raise ValueError(f"Fisher's exact test is given a table of {counts.shape}; it needs 2 x 2")
+    if not (counts.any(axis=0).all() and counts.any(axis=1).all()):
+        raise NotEstimableError("Fisher's exact test needs two levels and two groups with patients")
+    return FisherExact(n=int(counts.sum()), p=float(stats.fisher_exact(counts).pvalue))
+
+
 def adjust_bonferroni(p: float, n_comparisons: int) -> float:
     """Return `p` times the number of comparisons, at most 1."""
     return min(1.0, p * n_comparisons)
+
+
+def adjust_fdr(p_values: Floats) -> Floats:
+    """Return the q of each p of a family, in the order given: the false discovery rate.
+
+    Benjamini and Hochberg, J R Stat Soc B 1995;57:289-300. Of those with a q of 0.05 or less, 5 % may be
+    expected to be false. `ValueError` for what is no p: leave out before what was not estimated. Equal to
+    R's p.adjust(method="BH").
+    """
+    if not ((p_values >= 0) & (p_values <= 1)).all():
+        raise ValueError("p_values: each must be a number from 0 to 1")
+    downwards = np.argsort(p_values)[::-1]
+    ranks = np.arange(len(p_values), 0, -1)
+    # No q is above that of a larger p.
+    q_values = np.empty(len(p_values))
+    q_values[downwards] = np.minimum.accumulate(p_values[downwards] * (len(p_values) / ranks))
+    return q_values

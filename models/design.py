@@ -4,6 +4,8 @@ Here: plain reasons, as `NotEstimableError`. Not here: the fits themselves. Call
 `models.regression`; the separation test is exact, where looking for large coefficients is a guess.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 from scipy import sparse
@@ -67,49 +69,93 @@ def is_doubtful(matrix: Floats, coefficients: Floats) -> bool:
     return not np.isfinite(reach).all() or bool((reach > DOUBTFUL_LOG_RATIO).any())
 
 
-def refuse_separated_outcome(covariates: pl.DataFrame, outcome: Flags) -> None:
-    """Raise `NotEstimableError` where a combination of the variables separates the outcome.
+def refuse_one_outcome(outcome: Flags) -> None:
+    """Raise `NotEstimableError` where all patients have the same outcome."""
+    if outcome.all() or not outcome.any():
+        raise NotEstimableError(f"all {len(outcome)} complete patients have the same outcome")
 
-    Then no finite odds ratio maximises the likelihood (Albert and Anderson 1984). Linear programme of
-    Konis (2007): a direction that is never on the wrong side and somewhere on the right one.
-    """
-    scaled = _standardised(covariates)
-    signed = np.column_stack([np.ones(len(outcome)), scaled]) * np.where(outcome, 1.0, -1.0)[:, None]
-    solved = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(outcome)), bounds=(-1, 1))
-    if _is_separating(solved.fun):
-        names = _names(covariates, np.abs(solved.x[1:]) > 1e-6)
+
+def refuse_separated_outcome(covariates: pl.DataFrame, outcome: Flags) -> None:
+    """Raise `NotEstimableError` where a combination of the variables separates the outcome."""
+    names = separating_columns(covariates, outcome)
+    if names:
         raise NotEstimableError(
-            f"the outcome is separated by {names}, so the odds ratio has no finite estimate"
+            f"the outcome is separated by {', '.join(names)}, so the odds ratio has no finite estimate"
         )
 
 
 def refuse_monotone_likelihood(covariates: pl.DataFrame, durations: Floats, events: Flags) -> None:
-    """Raise `NotEstimableError` where the partial likelihood grows without end along some direction.
-
-    That is so where whoever dies always has the highest score among those at risk (Bryson and Johnson 1981).
-    One auxiliary variable for each event time holds the highest score at risk, which keeps the linear
-    programme's size proportional to the number of patients.
-    """
-    direction = _steepest_monotone_direction(_standardised(covariates), durations, events)
-    if direction is not None:
-        names = _names(covariates, np.abs(direction) > 1e-6)
+    """Raise `NotEstimableError` where the partial likelihood grows without end along some direction."""
+    names = monotone_columns(covariates, durations, events)
+    if names:
         raise NotEstimableError(
-            f"monotone likelihood along {names} (a group without events, for instance), "
+            f"monotone likelihood along {', '.join(names)} (a group without events, for instance), "
             "so the hazard ratio has no finite estimate"
         )
 
 
+def separating_columns(covariates: pl.DataFrame, outcome: Flags) -> tuple[str, ...]:
+    """Return the variables that separate the outcome, wholly or in part; none where none do.
+
+    Those that do so alone; without any, a smallest set that does so together. Where it is separated no finite
+    odds ratio maximises the likelihood (Albert and Anderson 1984). Linear programme of Konis (2007): a
+    direction that is never on the wrong side and somewhere on the right one. Raises `NotEstimableError` where
+    all have the same outcome.
+    """
+    refuse_one_outcome(outcome)
+    return _columns_that(lambda matrix: _separates(matrix, outcome), covariates)
+
+
+def monotone_columns(covariates: pl.DataFrame, durations: Floats, events: Flags) -> tuple[str, ...]:
+    """Return the variables along which the partial likelihood is monotone; none where it is along none.
+
+    Those that are so alone; without any, a smallest set that is so together: whoever dies always has the
+    highest score among those at risk (Bryson and Johnson 1981). One auxiliary variable for each event time
+    holds the highest score at risk, which keeps the linear programme's size proportional to the number of
+    patients. Raises `NotEstimableError` without an event.
+    """
+    if not events.any():
+        raise NotEstimableError(f"no events among {len(events)} patients")
+    return _columns_that(lambda matrix: _is_monotone(matrix, durations, events), covariates)
+
+
+def _columns_that(separate: Callable[[Floats], bool], covariates: pl.DataFrame) -> tuple[str, ...]:
+    matrix, names = _standardised(covariates), np.array(covariates.columns)
+    if not separate(matrix):
+        return ()
+    alone = [place for place in range(len(names)) if separate(matrix[:, [place]])]
+    return tuple(names[alone or _smallest_set(separate, matrix)].tolist())
+
+
+def _smallest_set(separate: Callable[[Floats], bool], matrix: Floats) -> list[int]:
+    """Leave out one column after another, as long as the others still separate."""
+    kept = list(range(matrix.shape[1]))
+    for place in range(matrix.shape[1]):
+        others = [other for other in kept if other != place]
+        if separate(matrix[:, others]):
+            kept = others
+    return kept
+
+
 def _standardised(covariates: pl.DataFrame) -> Floats:
+    """In standard deviations from the mean; a column of one value, which separates nothing, is all 0."""
     matrix = covariates.cast(pl.Float64).to_numpy()
-    scaled: Floats = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
+    spread = np.where(np.ptp(matrix, axis=0) == 0, np.inf, matrix.std(axis=0))
+    scaled: Floats = (matrix - matrix.mean(axis=0)) / spread
     return scaled
+
+
+def _separates(matrix: Floats, outcome: Flags) -> bool:
+    signed = np.column_stack([np.ones(len(outcome)), matrix]) * np.where(outcome, 1.0, -1.0)[:, None]
+    solved = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(outcome)), bounds=(-1, 1))
+    return _is_separating(solved.fun)
 
 
 def _is_separating(objective: float | None) -> bool:
     return objective is not None and objective < -1e-6
 
 
-def _steepest_monotone_direction(matrix: Floats, durations: Floats, events: Flags) -> Floats | None:
+def _is_monotone(matrix: Floats, durations: Floats, events: Flags) -> bool:
     event_times = np.unique(durations[events])
     n_times, n_columns = len(event_times), matrix.shape[1]
     last_time_at_risk = np.searchsorted(event_times, durations, side="right") - 1
@@ -127,7 +173,7 @@ def _steepest_monotone_direction(matrix: Floats, durations: Floats, events: Flag
     cost = np.concatenate([n_times_at_risk @ matrix, -n_at_risk])
     bounds = [(-1.0, 1.0)] * n_columns + [(None, None)] * n_times
     solved = linprog(cost, A_ub=constraints, b_ub=np.zeros(constraints.shape[0]), bounds=bounds)
-    return solved.x[:n_columns] if _is_separating(solved.fun) else None
+    return _is_separating(solved.fun)
 
 
 def _score_against_top(matrix: Floats, time_index: Integers, n_times: int) -> sparse.csr_matrix:

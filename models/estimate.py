@@ -58,11 +58,11 @@ class Coefficient:
     def ratio(self) -> Estimate:
         """The exponential of the coefficient and of its interval."""
         reach = Z_95 * self.standard_error
-        return Estimate(*(_exponential(self.estimate + step) for step in (0.0, -reach, reach)))
+        return Estimate(*(exponential(self.estimate + step) for step in (0.0, -reach, reach)))
 
 
-def _exponential(x: float) -> float | None:
-    """None where the ratio is too large to be a number."""
+def exponential(x: float) -> float | None:
+    """Return e to the power of x; None where that is too large to be a number."""
     try:
         return math.exp(x)
     except OverflowError:

@@ -1,7 +1,7 @@
 """Logistic regression: the only home of statsmodels.
 
-Here: the maximum-likelihood fit of a binary outcome with Wald's intervals. Not here: which outcome and
-variables a study uses (`models.study.regression`), nor prediction (`models.predictor`).
+Here: the maximum-likelihood fit of a binary outcome with Wald's intervals, and the tests of the whole model.
+Not here: which outcome and variables a study uses (`models.study`), nor prediction (`models.predictor`).
 """
 
 import warnings
@@ -12,8 +12,11 @@ import polars as pl
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM, GLMResults
 
-from models.design import is_doubtful, read_design, refuse_separated_outcome
-from models.estimate import Coefficient, Flags
+from models.design import is_doubtful, read_design, refuse_one_outcome, refuse_separated_outcome
+from models.estimate import Coefficient, Flags, Floats
+from models.likelihood import Evaluation, inverse_of
+from models.logistic_likelihood import LogisticLikelihood
+from models.model_tests import ModelTests, compare_with_nothing
 from transforms.errors import NotEstimableError
 
 # On the deviance. Newton's steps halve the exponent of the error, so the coefficients end beyond R's 1e-8.
@@ -23,7 +26,10 @@ MAX_ITERATIONS = 100
 
 @dataclass(frozen=True)
 class LogisticFit:
-    """A logistic model; `events` counts the outcome, `coefficients` follow the covariates' order."""
+    """A logistic model; `events` counts the outcome, `coefficients` follow the covariates' order.
+
+    tests: Wald's, the score and the likelihood-ratio test that all coefficients but the intercept are 0.
+    """
 
     n: int
     events: int
@@ -31,6 +37,7 @@ class LogisticFit:
     coefficients: tuple[Coefficient, ...]
     log_likelihood: float
     likelihood_ratio: float
+    tests: ModelTests
 
 
 def fit_logistic(covariates: pl.DataFrame, outcome: Flags) -> LogisticFit:
@@ -38,41 +45,51 @@ def fit_logistic(covariates: pl.DataFrame, outcome: Flags) -> LogisticFit:
 
     Raises `NotEstimableError`: one outcome only, too few rows, a constant or collinear column, separation.
     """
-    _refuse_one_outcome(outcome)
+    refuse_one_outcome(outcome)
     matrix = read_design(covariates, len(outcome))
-    design = np.column_stack([np.ones(len(outcome)), matrix])
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        fitted = GLM(outcome.astype(np.float64), design, family=Binomial()).fit(
-            tol=DEVIANCE_TOLERANCE, maxiter=MAX_ITERATIONS
-        )
+    likelihood = LogisticLikelihood(matrix, outcome)
+    fitted = _iterate(np.column_stack([np.ones(len(outcome)), matrix]), outcome)
     if not fitted.converged or is_doubtful(matrix, fitted.params[1:]):
         refuse_separated_outcome(covariates, outcome)
     if not (fitted.converged and np.isfinite(fitted.bse).all()):
         raise NotEstimableError("the logistic model does not converge")
-    return _logistic_fit(fitted, names=covariates.columns, outcome=outcome)
+    return _logistic_fit(fitted, names=covariates.columns, likelihood=likelihood)
 
 
-def _refuse_one_outcome(outcome: Flags) -> None:
-    if outcome.all() or not outcome.any():
-        raise NotEstimableError(f"all {len(outcome)} complete patients have the same outcome")
+def _iterate(design: Floats, outcome: Flags) -> GLMResults:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return GLM(outcome.astype(np.float64), design, family=Binomial()).fit(
+            tol=DEVIANCE_TOLERANCE, maxiter=MAX_ITERATIONS
+        )
 
 
-def _logistic_fit(fitted: GLMResults, *, names: list[str], outcome: Flags) -> LogisticFit:
+def _logistic_fit(fitted: GLMResults, *, names: list[str], likelihood: LogisticLikelihood) -> LogisticFit:
     intercept, *coefficients = (
         Coefficient(name, float(value), float(error))
         for name, value, error in zip(["intercept", *names], fitted.params, fitted.bse, strict=True)
     )
+    log_likelihood, tests = _test_against_nothing(likelihood, fitted.params)
     return LogisticFit(
-        n=len(outcome),
-        events=int(outcome.sum()),
+        n=len(likelihood.outcome),
+        events=int(likelihood.outcome.sum()),
         intercept=intercept,
         coefficients=tuple(coefficients),
-        log_likelihood=float(fitted.llf),
-        likelihood_ratio=2 * (float(fitted.llf) - _null_log_likelihood(outcome)),
+        log_likelihood=log_likelihood,
+        likelihood_ratio=tests.likelihood_ratio.chi_square,
+        tests=tests,
     )
 
 
-def _null_log_likelihood(outcome: Flags) -> float:
-    n, share = len(outcome), outcome.mean()
-    return float(n * (share * np.log(share) + (1 - share) * np.log1p(-share)))
+def _test_against_nothing(likelihood: LogisticLikelihood, fitted: Floats) -> tuple[float, ModelTests]:
+    """The fit's log-likelihood and tests, by arithmetic that no large linear predictor overflows."""
+    slopes = fitted[1:]
+    centred = np.concatenate([[fitted[0] + likelihood.means @ slopes], slopes])
+    at = _of_slopes(likelihood.evaluate(centred))
+    at_nothing = _of_slopes(likelihood.evaluate(likelihood.null_coefficients()))
+    return at.log_likelihood, compare_with_nothing(slopes, at=at, at_nothing=at_nothing)
+
+
+def _of_slopes(at: Evaluation) -> Evaluation:
+    """The same with the intercept, which is at its best, taken out."""
+    return Evaluation(at.log_likelihood, at.score[1:], inverse_of(inverse_of(at.information)[1:, 1:]))

@@ -44,6 +44,9 @@ COMBINED = Variable(
 )
 DOSE = Variable("dose_per_gy", pl.col("dose_gy"), "Highest prescribed dose, for 1 Gy more")
 PTV = Variable("ptv_per_100_cm3", pl.col("ptv_cm3") / 100, "Planning target volume, for 100 cm3 more")
+LIVER_DOSE = Variable(
+    "mean_liver_dose_per_gy", pl.col("mean_liver_dose_gy"), "Mean liver dose, for 1 Gy more"
+)
 PRE_IL7 = Variable("pre_rt_il7_per_pg_ml", pl.col("pre_rt_il7_pg_ml"), "IL-7 before RT, for 1 pg/mL more")
 POST_IL7 = Variable("post_rt_il7_per_pg_ml", pl.col("post_rt_il7_pg_ml"), "IL-7 after RT, for 1 pg/mL more")
 ASL = Variable("asl", pl.col("has_asl"), "Any count below 200 cells/uL during RT, against none")
@@ -64,9 +67,11 @@ _BOTH_TABLES = (
     COMBINED,
     DOSE,
 )
-# Table 2 has no volume, Table 3 no IL-7 after RT: the printed lists.
+# Table 2 has no volume, Table 3 no IL-7 after RT: the printed lists. Supplementary table 1 takes the mean
+# liver dose in place of the volume.
 SURVIVAL_VARIABLES = (*_BOTH_TABLES, PRE_IL7, POST_IL7, ASL)
 ASL_VARIABLES = (*_BOTH_TABLES, PTV, PRE_IL7)
+LIVER_DOSE_VARIABLES = (*_BOTH_TABLES, LIVER_DOSE, PRE_IL7)
 
 _STAGE_ORDER = {"II": 2, "III": 3, "IV": 4}
 # The standard error printed for stage in Table 2's multivariate model is too small for a binary covariate.
@@ -96,6 +101,10 @@ CONTINUOUS = (
     "dose_gy",
     "ptv_cm3",
     "mean_liver_dose_gy",
+)
+# Of the regressions' variables, those that are numbers: they could have another shape than a straight line.
+CONTINUOUS_COVARIATES = tuple(
+    variable.word for variable in (AFP, PIVKA, DOSE, PTV, LIVER_DOSE, PRE_IL7, POST_IL7)
 )
 CYTOKINE = ("pre_rt_il7_pg_ml", "post_rt_il7_pg_ml", "delta_il7_pg_ml")
 

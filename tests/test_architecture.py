@@ -19,13 +19,13 @@ MAY_IMPORT = {
 # A heavy package may be imported in one file or one folder, and its types do not leave it.
 HOME = {
     "great_expectations": "expectations/validation.py",
-    "lifelines": "models/survival.py",
+    "lifelines": "models/survival/",
     "statsmodels": "models/regression.py",
     "sklearn": "models/predictor.py",
     "skops": "models/predictor.py",
     "prefect": "flows/nightly.py",
     "duckdb": "flows/warehouse.py",
-    "mlflow": "flows/tracking.py",
+    "mlflow": "flows/tracking/",
     "matplotlib": "flows/drawing/",
     "jinja2": "flows/report/page.py",
     "pydantic_settings": "flows/settings.py",

@@ -6,7 +6,7 @@ Not here: the numbers (`models.study`), the table's layout (`flows.report.tables
 
 import polars as pl
 
-from transforms.tables import Analysis, why_missing
+from transforms.tables.analysis import Analysis, why_missing
 from transforms.wording import label_of, write_number, write_p, write_ratio
 
 RULES = {

@@ -113,6 +113,7 @@ def derive_cohort(
     parts = (
         _month_values(monthly_counts),
         _nadirs(course),
+        _onsets_and_recoveries(course),
         _il7(cytokines),
         follow_up.select(*PATIENT_KEY, "last_contact_date", "death_date", "progression_date"),
         _NO_COVERAGE if coverage is None else coverage,
@@ -162,6 +163,23 @@ def _nadirs(course: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _onsets_and_recoveries(course: pl.DataFrame) -> pl.DataFrame:
+    """When ASL began, and the first count above 1,000 that was drawn after it, during RT or later."""
+    tlc, months = pl.col("tlc_cells_per_ul"), pl.col("months_from_rt_start")
+    onsets = (
+        course.filter(pl.col("is_during_rt") & (tlc < ASL_BELOW_CELLS_PER_UL))
+        .group_by(PATIENT_KEY)
+        .agg(asl_onset_months=months.min(), asl_began_at=pl.col("collected_at").min())
+    )
+    recoveries = (
+        course.join(onsets, on=PATIENT_KEY, how="inner")
+        .filter((pl.col("collected_at") > pl.col("asl_began_at")) & (tlc > RECOVERED_ABOVE_CELLS_PER_UL))
+        .group_by(PATIENT_KEY)
+        .agg(recovery_months=months.min())
+    )
+    return onsets.drop("asl_began_at").join(recoveries, on=PATIENT_KEY, how="left")
+
+
 def _il7(cytokines: pl.DataFrame) -> pl.DataFrame:
     """Number, range and limit at each timepoint: a value beyond a limit has no number, only its limit."""
     measures = {
@@ -198,6 +216,10 @@ def _survival() -> dict[str, pl.Expr]:
         "has_died": pl.when(is_followed).then(death.is_not_null()),
         "pfs_months": _months_until(pl.coalesce(first_event, "last_contact_date")),
         "has_progressed_or_died": pl.when(is_followed).then(first_event.is_not_null()),
+        # Progression on the day of death counts as progression.
+        "has_progressed": pl.when(is_followed).then(
+            progression.is_not_null() & (death.is_null() | (progression <= death))
+        ),
     }
 
 

@@ -69,6 +69,17 @@ LABELS = {
     "post_rt_il7_per_pg_ml": Label("IL-7 at the end of RT, per pg/mL"),
     "asl": Label("Acute severe lymphopenia (ASL)"),
     "nadir_grade": Label("CTCAE grade of the lowest count"),
+    "mean_liver_dose_per_gy": Label("Mean liver dose, per Gy"),
+    "any": Label("Any toxicity"),
+    "pre_rt_il7_vs_nadir": Label("IL-7 before RT with the lowest count during RT"),
+    "delta_il7_vs_nadir": Label("Change in IL-7 with the lowest count during RT"),
+    "post_rt_il7_vs_month_2": Label("IL-7 at the end of RT with the count at 2 months"),
+    "progression": Label("Progression"),
+    "death_before_progression": Label("Death without progression"),
+    "recovery": Label("Recovery, among those with ASL"),
+    "death_before_recovery": Label("Death without recovery, among those with ASL"),
+    "global": Label("All together"),
+    "model": Label("The whole model"),
     "is_chemoradiotherapy": Label("Chemoradiotherapy"),
     "has_pvtt": Label("Portal vein thrombosis"),
 }
@@ -95,6 +106,8 @@ LEVELS = {
     "multiple": "Multiple",
     "chemoradiotherapy": "Chemoradiotherapy",
     "radiotherapy_alone": "Radiotherapy alone",
+    "any_grade": "Any grade",
+    "grade_3_or_worse": "Grade 3 or worse",
     **{str(grade): f"Grade {grade}" for grade in range(5)},
 }
 
@@ -106,10 +119,17 @@ GROUPS = {
     "asl_not_recovered": "ASL, not recovered",
     "il7_low": "Low IL-7",
     "il7_high": "High IL-7",
+    "il7_low_vs_high": "Low against high IL-7",
     "asl_vs_no_asl": "ASL against no ASL",
     "recovered_vs_not_recovered": "Recovered against not recovered",
     "recovered_vs_no_asl": "Recovered against no ASL",
     "not_recovered_vs_no_asl": "Not recovered against no ASL",
+}
+
+MODELS = {
+    "cox_os": "Overall survival (Table 2)",
+    "logit_asl": "ASL (Table 3)",
+    "logit_asl_liver_dose": "ASL, mean liver dose for volume (Table S1)",
 }
 
 
@@ -121,6 +141,11 @@ def label_of(variable: str) -> str:
 def covariate_label_of(variable: str) -> str:
     """Return the words for a covariate of a regression, with its reference or unit."""
     return COVARIATE_LABELS[variable].text if variable in COVARIATE_LABELS else _plain(variable)
+
+
+def candidate_label_of(variable: str) -> str:
+    """Return the words for a covariate where no ratio is shown: without the unit that a ratio is for."""
+    return covariate_label_of(variable).split(", per ")[0]
 
 
 def step_of(variable: str) -> int:
@@ -136,6 +161,11 @@ def level_of(level: str) -> str:
 def group_of(group: str) -> str:
     """Return the words for a group of patients or a comparison of two."""
     return GROUPS.get(group, _plain(group))
+
+
+def model_of(analysis: str) -> str:
+    """Return the words for one of the study's regressions."""
+    return MODELS.get(analysis, _plain(analysis))
 
 
 def _plain(word: str) -> str:
@@ -173,6 +203,13 @@ def write_ratio(ratio: float | None, ci_low: float | None, ci_high: float | None
     if not (_is_number(ci_low) and _is_number(ci_high)):
         return _one_ratio(ratio)
     return f"{_one_ratio(ratio)} ({_one_ratio(ci_low)}–{_one_ratio(ci_high)})"
+
+
+def write_limits(low: float | None, high: float | None) -> str:
+    """Write the interval of a ratio without the ratio: "1.33–3.51"; null is "n.e."."""
+    if not (_is_number(low) and _is_number(high)):
+        return NOT_ESTIMATED
+    return f"{_one_ratio(low)}–{_one_ratio(high)}"
 
 
 def write_interval(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from flows.report.context import ReportContext
-from transforms.tables import Analysis
+from transforms.tables.analysis import Analysis
 from transforms.wording import NOTHING, write_number, write_p, write_ratio, write_share
 
 

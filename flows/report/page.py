@@ -1,4 +1,4 @@
-"""The night's report: one static page that needs nothing but the figures beside it.
+"""The night's report: one static page, and each of its tables and figures as files beside it.
 
 Here: the page from its parts; the only home of jinja2. Not here: figures (`flows.report.figures`), tables
 (`flows.report.tables`), looks (`flows/report/templates`). Called by the night's flow once the night is
@@ -6,9 +6,10 @@ published.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -17,10 +18,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from flows.files import write_whole
 from flows.report.context import ReportContext
 from flows.report.count_tables import tell_silent
-from flows.report.figures import ReportFigure
+from flows.report.figure import ReportFigure
+from flows.report.guard_tables import GUARDS
 from flows.report.key_figures import tell_key_figures
-from flows.report.tables import lay_out_side_by_side, lay_out_tables
+from flows.report.layout import Table, csv_of
+from flows.report.tables import (
+    OF_THE_PREDICTOR,
+    OF_THE_RUN,
+    lay_out_side_by_side,
+    lay_out_tables,
+)
 from transforms.published import tell_equal
+from transforms.tables.cautions import tell_cautions
 
 # Not by the locale, which would change the page from machine to machine.
 MONTHS = (
@@ -31,20 +40,23 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], folder: Path) -> Path:
-    """Write the report into `folder`: index.html, and its figures in figures/; return the page's path.
+    """Write the report into `folder`: index.html, figures/ and tables/ beside it; return the page's path.
 
     `figures` are those of `flows.report.figures.draw_figures`. The same context and figures give the same
     bytes. No key of a patient is read. Raises `OSError` where the folder cannot be written.
     """
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for figure in figures.values():
-        (folder / "figures" / f"{figure.name}.svg").write_bytes(figure.svg)
+    tables = lay_out_tables(context)
+    for name, content in _files(tables.values(), figures.values(), context).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
     page = _render(
         "report.html",
         context=context,
         night_in_words=_in_words(context.night),
         figures=figures,
-        tables=lay_out_tables(context),
+        tables=tables,
+        guards=[tables[name] for name in GUARDS],
+        cautions=tell_cautions(context.estimates),
         key_figures=tell_key_figures(context),
         silent=tell_silent(context.completeness) if context.completeness else (),
         told_equal="" if context.side_by_side is None else tell_equal(context.side_by_side),
@@ -52,6 +64,31 @@ def write_report(context: ReportContext, figures: Mapping[str, ReportFigure], fo
     if context.side_by_side is not None:
         _write_side_by_side(context, context.side_by_side, folder)
     return write_whole(folder / "index.html", page)
+
+
+def study_files(context: ReportContext, figures: Mapping[str, ReportFigure]) -> dict[str, bytes]:
+    """Return the study's tables (CSV and HTML) and figures (SVG), by path: tables/table_1_....csv.
+
+    The files are those that `write_report` writes, without what tells of the night's running (it differs
+    though nothing else does) and of the predictor (its runs in MLflow are its own).
+    """
+    left_out = {*OF_THE_RUN, *OF_THE_PREDICTOR}
+    tables = [table for name, table in lay_out_tables(context).items() if name not in left_out]
+    drawn = [figure for figure in figures.values() if not figure.name.startswith("predictor")]
+    return _files(tables, drawn, context)
+
+
+def _files(
+    tables: Iterable[Table], figures: Iterable[ReportFigure], context: ReportContext
+) -> dict[str, bytes]:
+    files = {f"figures/{figure.file}.svg": figure.svg for figure in figures}
+    for table in tables:
+        page = _render(
+            "table.html", table_shown=table, stamp=context.stamp, night_in_words=_in_words(context.night)
+        )
+        files[f"tables/{table.file}.csv"] = csv_of(table, stamp=context.stamp)
+        files[f"tables/{table.file}.html"] = page.encode()
+    return files
 
 
 def _write_side_by_side(context: ReportContext, side_by_side: pl.DataFrame, folder: Path) -> None:
@@ -102,11 +139,15 @@ def _in_words(night: date) -> str:
 
 
 def _render(template: str, **values: object) -> str:
-    environment = Environment(
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)

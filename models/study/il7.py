@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.comparisons import compare_paired
+from models.comparisons import Variances, compare_paired
 from models.roc import Roc, estimate_roc
 from models.study.rows import T_TEST, Finding, Row, Topic, found_t_test, tell, tell_failure
 from models.study.tables import compare_values, describe_column, values_of
@@ -50,7 +50,7 @@ class RocStudy:
     points: pl.DataFrame
 
 
-def compare_il7_by_asl(cohort: pl.DataFrame) -> list[Row]:
+def compare_il7_by_asl(cohort: pl.DataFrame, variances: Variances) -> list[Row]:
     """Return IL-7 before, after and their difference in those with and without ASL, and the t tests."""
     groups = {group: cohort.filter(member) for group, member in ASL_GROUPS.items()}
     rows: list[Row] = []
@@ -58,7 +58,9 @@ def compare_il7_by_asl(cohort: pl.DataFrame) -> list[Row]:
         for group, frame in groups.items():
             rows += describe_column(frame, Topic("il7_by_asl", group, column), column)
         first, second = (values_of(frame, column) for frame in groups.values())
-        rows += compare_values(Topic("il7_by_asl", "asl_vs_no_asl", column), first, second)
+        rows += compare_values(
+            Topic("il7_by_asl", "asl_vs_no_asl", column), first, second, variances=variances
+        )
     return rows
 
 

@@ -17,8 +17,8 @@ from models.censored import ABOVE, BELOW, NUMBER, CensoredFit, LimitedValues, fi
 from models.estimate import Coefficient, Flags, Floats
 from models.regression import fit_logistic
 from models.study.il7_censoring import is_censored, place_of
-from models.study.regression import LOGIT_ASL
 from models.study.rows import Finding, Row, Topic, tell
+from models.study.selected_model import LOGIT_ASL
 from models.variables import PRE_IL7
 
 SENSITIVITY = "il7_sensitivity"

@@ -12,7 +12,8 @@ import polars as pl
 from models.comparisons import describe
 from models.study.rows import DESCRIPTION, Finding, Row, Topic, found_description, tell, tell_failure
 from models.study.tables import DESCRIBED_AS, values_of
-from models.survival import KaplanMeier, compare_log_rank, estimate_kaplan_meier
+from models.survival.kaplan_meier import KaplanMeier, estimate_kaplan_meier
+from models.survival.log_rank import compare_log_rank
 from transforms.errors import NotEstimableError
 
 RATE_MONTHS = 24.0

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from models.comparisons import compare_means, compare_proportions, describe
+from models.comparisons import Variances, compare_means, compare_proportions, describe
 from models.estimate import Floats
 from models.study.rows import (
     CHI_SQUARE,
@@ -34,9 +34,12 @@ IL7_CONTRAST = "il7_low_vs_high"
 
 DESCRIBED_AS = "Over the patients with a value; sd with n - 1"
 COUNTED_AS = "Patients at this level; percent of the patients with a value"
-STUDENT = (
-    "Student's t test (pooled variance), two-sided; difference is first less second group, 95 % interval"
-)
+TWO_SIDED = "two-sided; difference is first less second group, 95 % interval"
+BETWEEN_GROUPS: dict[Variances, str] = {
+    "equal": f"Student's t test (pooled variance), {TWO_SIDED}",
+    "unequal": f"Welch's t test (own variances), {TWO_SIDED}",
+}
+BOTH_T_TESTS: dict[Variances, str] = {"equal": "p_student", "unequal": "p_welch"}
 PEARSON = "Pearson's chi-square without continuity correction; levels that nobody has are left out"
 
 
@@ -113,7 +116,7 @@ def _describe_recovery(cohort: pl.DataFrame) -> list[Row]:
     return rows
 
 
-def compare_il7_groups(cohort: pl.DataFrame) -> list[Row]:
+def compare_il7_groups(cohort: pl.DataFrame, variances: Variances) -> list[Row]:
     """Return the rows of Table 4: patients with low against high IL-7 before RT."""
     groups = {group: cohort.filter(pl.col("il7_group") == group) for group in IL7_GROUPS}
     rows: list[Row] = []
@@ -126,16 +129,23 @@ def compare_il7_groups(cohort: pl.DataFrame) -> list[Row]:
     for column in CONTINUOUS:
         topic = Topic("compare_il7_groups", IL7_CONTRAST, column)
         first, second = (values_of(frame, column) for frame in groups.values())
-        rows += compare_values(topic, first, second)
+        rows += compare_values(topic, first, second, variances=variances)
     for column in CATEGORICAL:
         topic = Topic("compare_il7_groups", IL7_CONTRAST, column)
         rows += compare_levels(topic, [frame[column] for frame in groups.values()], levels_of(column))
     return rows
 
 
-def compare_values(topic: Topic, first: Floats, second: Floats) -> list[Row]:
-    """Return the rows of Student's t test between two groups."""
-    return tell(topic, T_TEST, lambda: found_t_test(compare_means(first, second), STUDENT))
+def compare_values(topic: Topic, first: Floats, second: Floats, *, variances: Variances) -> list[Row]:
+    """Return the rows of the t test between two groups, with the p of Student's and of Welch's beside it."""
+    return tell(topic, (*T_TEST, *BOTH_T_TESTS.values()), partial(_found_t_tests, first, second, variances))
+
+
+def _found_t_tests(first: Floats, second: Floats, variances: Variances) -> Finding:
+    tests = {one: compare_means(first, second, variances=one) for one in BOTH_T_TESTS}
+    found = found_t_test(tests[variances], BETWEEN_GROUPS[variances])
+    both = {statistic: tests[one].p for one, statistic in BOTH_T_TESTS.items()}
+    return Finding({**found.numbers, **both}, found.definition, n=found.n)
 
 
 def compare_levels(topic: Topic, groups: list[pl.Series], levels: tuple[str, ...]) -> list[Row]:

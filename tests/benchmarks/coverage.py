@@ -18,7 +18,7 @@ from models.estimate import Z_95, Coefficient
 from models.regression import fit_logistic
 from models.simulation.cohort import simulate_patients
 from models.simulation.truth import TRUTH
-from models.survival import fit_cox
+from models.survival.cox import fit_cox
 from models.variables import Variable, derive_variables
 from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.errors import NotEstimableError

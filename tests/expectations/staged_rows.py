@@ -144,8 +144,10 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "nadir_grade": 4,
         "n_counts_during_rt": 5,
         "has_asl": True,
+        "asl_onset_months": 0.75,
         "tlc_month_2_cells_per_ul": 1100.0,
         "has_recovered": True,
+        "recovery_months": 2.0,
         "pre_rt_il7_pg_ml": 2.6,
         "post_rt_il7_pg_ml": 4.1,
         "pre_rt_il7_range": "within",
@@ -156,6 +158,7 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "has_died": True,
         "pfs_months": 5.0,
         "has_progressed_or_died": True,
+        "has_progressed": True,
     },
 }
 

@@ -12,11 +12,13 @@ from expectations.rule import Given
 from expectations.rules import FATAL_RULES, HELPERS, ROW_RULES, describe_rules, every_rule
 from expectations.rules_plausibility import PLAUSIBILITY_RULES
 from expectations.validation import validate_rows, validate_tables
+from transforms.clinical import DAYS_PER_MONTH
 
 TOMORROW = NIGHT + timedelta(days=1)
 NEXT_YEAR = NIGHT + timedelta(days=184)
 LONG_AGO = date(1899, 12, 31)
 NAN = float("nan")
+NO_ASL = dict.fromkeys(("has_recovered", "asl_onset_months", "recovery_months"))
 
 # What makes a healthy row break each rule. A second rule may fall with it where one fact breaks two.
 BREAKS: dict[str, dict[str, list[dict[str, object]]]] = {
@@ -119,12 +121,28 @@ BREAKS: dict[str, dict[str, list[dict[str, object]]]] = {
         "pfs_is_between_0_and_600_months": [{"pfs_months": -0.1}],
         "pfs_is_not_longer_than_os": [{"pfs_months": 12.1}],
         "death_ends_progression_free_survival": [{"has_progressed_or_died": False}],
+        "progression_free_survival_ends_by_progression_or_death": [
+            {"has_died": False, "has_progressed": False},
+            {"has_died": False, "has_progressed_or_died": False},
+        ],
         "nadir_is_between_0_and_20000_cells_per_ul": [
             {"nadir_tlc_cells_per_ul": -1.0},
             {"nadir_tlc_cells_per_ul": 20_001.0},
         ],
         "nadir_grade_is_between_0_and_4": [{"nadir_grade": 5}],
         "asl_agrees_with_the_nadir": [{"nadir_tlc_cells_per_ul": 200.0}],
+        "asl_has_an_onset_and_nothing_else_has": [
+            {"asl_onset_months": None, "recovery_months": None},
+            {"has_asl": False, "nadir_tlc_cells_per_ul": 900.0, "has_recovered": None},
+            {"has_asl": None, "nadir_tlc_cells_per_ul": None, "has_recovered": None},
+        ],
+        # RT of these rows lasts 35 days, 1.1499 months.
+        "asl_begins_during_rt": [
+            {"asl_onset_months": -0.1},
+            {"asl_onset_months": -0.1, "rt_end_date": None},
+            {"asl_onset_months": 1.183},
+        ],
+        "recovery_does_not_precede_asl": [{"recovery_months": 0.7}, {"asl_onset_months": None}],
         "recovery_is_told_only_after_asl": [{"has_asl": False, "nadir_tlc_cells_per_ul": 900.0}],
         "il7_before_rt_is_not_negative": [{"pre_rt_il7_pg_ml": -0.1}],
         "il7_after_rt_is_not_negative": [{"post_rt_il7_pg_ml": -0.1}],
@@ -187,10 +205,14 @@ PASSES: dict[str, list[dict[str, object]]] = {
         {},
         {"nadir_tlc_cells_per_ul": 0.0},
         {"nadir_tlc_cells_per_ul": 199.99},
-        {"nadir_tlc_cells_per_ul": 200.0, "has_asl": False, "has_recovered": None},
-        {"nadir_tlc_cells_per_ul": None, "nadir_grade": None, "has_asl": None, "has_recovered": None},
+        {"nadir_tlc_cells_per_ul": 200.0, "has_asl": False, **NO_ASL},
+        {"nadir_tlc_cells_per_ul": None, "nadir_grade": None, "has_asl": None, **NO_ASL},
+        {"asl_onset_months": 0.0, "recovery_months": 0.0},
+        {"asl_onset_months": 35 / DAYS_PER_MONTH, "recovery_months": None},
+        {"asl_onset_months": 16.0, "recovery_months": None, "rt_end_date": None},
         {"os_months": 0.0, "pfs_months": 0.0},
-        {"os_months": None, "has_died": None, "pfs_months": None, "has_progressed_or_died": None},
+        dict.fromkeys(("os_months", "has_died", "pfs_months", "has_progressed_or_died", "has_progressed")),
+        {"has_progressed": False},
         {"has_died": False, "has_progressed_or_died": True},
     ],
 }

@@ -8,12 +8,15 @@ import matplotlib as mpl
 import polars as pl
 import pytest
 
+from flows.drawing.boxes import draw_boxes
 from flows.drawing.courses import GRADE_BANDS, draw_mean_counts, draw_survival
 from flows.drawing.distributions import draw_histogram, draw_pairs, draw_shares
 from flows.drawing.heading import Heading
 from flows.drawing.models import MarkedPoint, draw_calibration, draw_forest, draw_roc
 from flows.drawing.reason import draw_reason
+from flows.drawing.scatter import draw_scatter
 from flows.drawing.style import MARKS
+from transforms.scatter_frames import box_by_group, scatter
 
 HEADING = Heading("A title", "Simulated data: no real patient")
 MEANS = pl.DataFrame(
@@ -68,6 +71,28 @@ RATIOS = pl.DataFrame(
     }
 )
 
+GROUPED = PAIRS.select("group", value="before")
+
+
+def draw_scattered(n: int) -> bytes:
+    values = pl.DataFrame({"x": pl.linear_space(0, 10, n, eager=True)}).with_columns(
+        y=100 * pl.col("x").sin() ** 2
+    )
+    return draw_scatter(
+        scatter(values, x="x", y="y"),
+        heading=HEADING,
+        labels=("IL-7 before RT, pg/mL", "Lowest count during RT, cells/µL"),
+        note="r 0.27 (0.07 to 0.44)\np 0.008, n = 98",
+    )
+
+
+def draw_boxed(values: pl.DataFrame) -> bytes:
+    boxes = box_by_group(values)
+    return draw_boxes(
+        boxes.boxes, boxes.points, heading=HEADING, y_label="IL-7, pg/mL", note="t test, p 0.010"
+    )
+
+
 Draw = Callable[[bool], bytes]
 
 
@@ -90,6 +115,8 @@ DRAWN: dict[str, Draw] = {
     ),
     "shares": lambda empty: draw_shares(_part(SHARES, empty), heading=HEADING, x_label="% with ASL"),
     "forest": lambda empty: draw_forest(_part(RATIOS, empty), heading=HEADING, x_label="HR (95% CI)"),
+    "scatter": lambda empty: draw_scattered(0 if empty else 98),
+    "boxes": lambda empty: draw_boxed(_part(GROUPED, empty)),
     "reason": lambda _: draw_reason(HEADING, "Nothing yet."),
 }
 
@@ -139,7 +166,7 @@ def test_axes_name_their_units_and_grades_stand_on_their_bands():
     ]
 
 
-@pytest.mark.parametrize("name", ["counts", "histogram", "survival", "pairs"])
+@pytest.mark.parametrize("name", ["counts", "histogram", "survival", "pairs", "boxes"])
 def test_asl_has_one_colour_in_every_figure(name):
     svg = DRAWN[name](False).decode().lower()
     assert MARKS["asl"].colour.lower() in svg
@@ -185,6 +212,27 @@ def test_no_single_patient_can_be_read_off_the_figure_of_pairs():
         for n in (100, 900)
     ]
     assert abs(sizes[1] - sizes[0]) < 200
+
+
+def test_a_scatter_plot_of_many_patients_is_of_squares_and_grows_no_further():
+    sizes = [len(draw_scattered(n)) for n in (98, 3_000, 100_000)]
+    assert sizes[0] < 40_000
+    assert sizes[2] < 1.1 * sizes[1] < 400_000
+
+
+def test_a_scatter_plot_names_its_axes_its_correlation_and_draws_its_line():
+    shown = texts(DRAWN["scatter"](False))
+    said = {
+        "IL-7 before RT, pg/mL",
+        "Lowest count during RT, cells/µL",
+        "r 0.27 (0.07 to 0.44), p 0.008, n = 98",
+    }
+    assert said <= set(shown)
+    assert b"#d55e00" in DRAWN["scatter"](False)
+
+
+def test_boxes_tell_how_many_patients_they_are_of_and_the_test():
+    assert {"t test, p 0.010", "ASL", "(n = 2)", "No ASL", "(n = 1)"} <= set(texts(DRAWN["boxes"](False)))
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_as_they_were():

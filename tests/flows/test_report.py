@@ -17,12 +17,14 @@ import pytest
 
 from flows.report.context import PredictorReport, ReportContext
 from flows.report.figures import ReportFigure, draw_figures
-from flows.report.page import TEMPLATES, write_nights_index, write_report
+from flows.report.page import TEMPLATES, study_files, write_nights_index, write_report
 from models.performance import calibration_points, estimate_performance
 from models.promotion import Decision, Verdict, judge
 from models.roc import estimate_roc
 from models.study.analyses import estimate_study
+from tests.models.study_data import QUICK, study_data
 from tests.models.synthetic_cohort import make_cohort
+from tests.transforms.guard_rows import guard_rows
 from transforms.quarantine_tables import SUMMARY_SCHEMA
 
 SOURCES = pl.DataFrame(
@@ -68,7 +70,7 @@ def make_context(n_patients: int = 98, **changes: object) -> ReportContext:
     cohort, monthly_counts = make_cohort(max(n_patients, 1))
     cohort = cohort.head(n_patients)
     monthly_counts = monthly_counts.join(cohort, on=["site", "patient_id"], how="semi")
-    study = estimate_study(cohort, monthly_counts)
+    study = estimate_study(study_data(cohort, monthly_counts), QUICK)
     context = ReportContext(
         night=date(2025, 11, 23),
         origin="simulated",
@@ -176,7 +178,7 @@ def test_simulated_data_say_so_on_top_in_the_title_and_with_every_figure(page, f
     assert shown(page).index(stamp) < shown(page).index("Night of")
     assert "no real patient" in re.search("<title>(.*?)</title>", page).group(1)
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
-    assert len(captions) == len(tags.of("img")) == 13
+    assert len(captions) == len(tags.of("img")) == 18
     assert all(stamp in caption for caption in captions)
     assert all(stamp in file.read_text("utf-8") for file in (folder / "figures").glob("*.svg"))
 
@@ -190,7 +192,7 @@ def test_landed_data_are_never_called_simulated(tmp_path, context):
 def test_the_same_night_gives_the_same_bytes(context, folder, tmp_path):
     write(context, tmp_path)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    assert len(files) == 15
+    assert len(files) == 1 + 19 + 2 * 34
     assert all((tmp_path / file).read_bytes() == (folder / file).read_bytes() for file in files)
 
 
@@ -238,13 +240,79 @@ def test_every_image_says_in_words_what_it_shows(tags):
 def test_every_link_within_the_page_has_a_target(tags):
     targets = {tag.attributes["id"] for tag in tags.found if "id" in tag.attributes}
     inner = [link["href"][1:] for link in tags.of("a") if link["href"].startswith("#")]
-    assert len(inner) == 11
+    assert len(inner) == 13
     assert set(inner) <= targets
 
 
 def test_every_table_has_a_caption_and_every_heading_cell_a_scope(page, tags):
     assert len(tags.of("table")) == len(tags.of("caption")) > 14
     assert all("scope" in cell for cell in tags.of("th"))
+
+
+def test_every_table_and_figure_of_the_study_is_a_file_under_the_studys_own_number(folder):
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    tables = {re.match(r"tables/table_(\w+?)_.*\.(csv|html)", file) for file in files}
+    figures = {re.match(r"figures/figure_(\w+?)_.*\.svg", file) for file in files}
+    numbers = {"1", "2", "3", "4", "s1", "s2"}
+    assert {(one[1], one[2]) for one in tables if one} == {
+        (n, end) for n in numbers for end in ("csv", "html")
+    }
+    assert sorted(one[1] for one in figures if one) == [f"{n}{letter}" for n in "12" for letter in "abcde"]
+
+
+def test_files_for_mlflow_are_the_studys_alone_and_the_same_that_stand_beside_the_report(context, folder):
+    files = study_files(context, draw_figures(context))
+    assert all((folder / name).read_bytes() == content for name, content in files.items())
+    beside = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    left_out = {Path(name).stem for name in beside - set(files)}
+    assert left_out == {
+        *(
+            "index",
+            "rows_by_source",
+            "rows_in_quarantine_by_rule",
+            "files_refused",
+            "how_long_each_step_took",
+        ),
+        *("predictor_performance", "predictor_gates", "predictor_inputs"),
+        *("predictor_roc", "predictor_calibration"),
+    }
+
+
+def test_a_table_alone_needs_nothing_else_and_says_that_its_patients_are_invented(folder):
+    for file in (folder / "tables").glob("*.html"):
+        page = file.read_text("utf-8")
+        assert "Simulated data: no real patient" in shown(page)
+        assert not re.search(r"url\(|@import|https?://|<script|<img", page)
+    for file in (folder / "tables").glob("table_*.csv"):
+        rows = pl.read_csv(file)
+        assert rows["Data"].unique().to_list() == ["Simulated data: no real patient"]
+
+
+def without_guards(estimates: pl.DataFrame) -> pl.DataFrame:
+    guards = guard_rows().filter(pl.col("analysis") != "logit_asl_liver_dose")["analysis"].unique().to_list()
+    return estimates.filter(~pl.col("analysis").is_in(guards))
+
+
+def test_guards_stand_in_a_section_of_their_own_with_a_warning_at_the_top(tmp_path, context):
+    estimates = pl.concat([without_guards(context.estimates), guard_rows()])
+    words = shown(write_page_alone(replace(context, estimates=estimates), tmp_path))
+    trust = words[words.index("How far to trust these numbers The tables above") :]
+    assert re.search(r"\d+ warnings about the study's ratios", words[: words.index("What came in Rows by")])
+    assert "What to know before quoting them" in trust
+    for said in (
+        "Death, ASL against none 2.16 (1.33–3.51) 0.002 ASL from the day it began 1.70 (1.33–3.51) 0.040",
+        "Alive at 2 months, counted from there 0.55",
+        "AUC 0.810 0.090 0.720 0.700 150 200",
+        "a too few",
+    ):
+        assert said in trust
+
+
+def test_a_night_whose_guards_are_silent_has_no_warning_and_says_what_was_not_made(tmp_path, context):
+    silent = without_guards(context.estimates).filter(pl.col("analysis") != "logit_asl_liver_dose")
+    words = shown(write_page_alone(replace(context, estimates=silent), tmp_path))
+    assert "warning" not in words
+    assert "Not made tonight: Immortal time;" in words
 
 
 def test_headings_go_down_one_level_at_a_time(tags):
@@ -348,7 +416,7 @@ def test_every_text_stands_out_from_its_ground_by_at_least_four_and_a_half_to_on
         grounds = {
             "ink": ("paper", "caution"),
             "muted": ("paper",),
-            "link": ("paper",),
+            "link": ("paper", "caution"),
             "good": ("paper",),
             "bad": ("paper",),
         }

@@ -15,15 +15,21 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows import tracking
-from flows.tracked import MODEL_NAME, RunOrigin, estimate_metrics
+from flows.tracked import METRICS, MODEL_NAME, RunOrigin
+from flows.tracking import connection
+from flows.tracking.analyses import ANALYSES, log_analyses
+from flows.tracking.champion import champion, load_champion, set_champion
+from flows.tracking.predictor import register_predictor
+from flows.tracking.store import open_tracking
 from models.predictor import FEATURE_NAMES, predictor_features, score, train_predictor
+from models.study.analyses import estimate_study
+from tests.models.study_data import QUICK, study_data
 from tests.models.synthetic_cohort import make_cohort
 from transforms.errors import NadirError, UsageError, WorldError
 from transforms.schemas import ESTIMATES
 
 # Through our own door, which sets MLflow's switches before it is imported.
-mlflow, MlflowClient = tracking.mlflow, tracking.MlflowClient
+mlflow, MlflowClient = connection.mlflow, connection.MlflowClient
 
 SWITCHES = ("PYTEST", "MLFLOW", "DO_NOT_TRACK", "CI")
 ROOT = Path(__file__).parents[2]
@@ -50,7 +56,7 @@ ROWS = [
 def empty_database(tmp_path_factory):
     """A database with MLflow's tables and nothing in them: making one takes seconds."""
     folder = tmp_path_factory.mktemp("mlflow")
-    tracking.open_tracking(folder)
+    open_tracking(folder)
     return folder / "mlflow.db"
 
 
@@ -59,7 +65,7 @@ def store(empty_database, tmp_path):
     folder = tmp_path / "a höme #1"
     folder.mkdir()
     shutil.copy(empty_database, folder)
-    return tracking.open_tracking(folder)
+    return open_tracking(folder)
 
 
 @pytest.fixture
@@ -98,29 +104,36 @@ def estimates(rows=ROWS):
 
 
 def log(store, *, origin=ORIGIN, rows=ROWS, figures=FIGURES):
-    return tracking.log_analyses(
-        store, origin, estimates=estimates(rows), figures=figures, params={"seed": 7, "n_patients": 98}
+    return log_analyses(
+        store,
+        origin,
+        estimates=estimates(rows),
+        files={f"figures/{n}": svg for n, svg in figures.items()},
+        params={"seed": 7, "n_patients": 98},
     )
 
 
 def register(store, trained, *, origin=ORIGIN):
-    return tracking.register_predictor(store, trained, origin=origin, figures=FIGURES)
+    return register_predictor(store, trained, origin=origin, figures=FIGURES)
 
 
 def test_only_finite_estimates_become_metrics(store, client):
     metrics = client.get_run(log(store).run_id).data.metrics
-    assert metrics == {"cox_os/univariate/asl/hr": 2.87, "describe/all/uicc_stage/III_IV/percent": 72.4}
+    assert metrics == {"hazard_ratio_of_asl/univariate": 2.87}
 
 
-def test_more_metrics_than_a_batch_holds_are_all_logged(store, client):
-    rows = [("many", "all", f"v{i}", "", "mean", float(i)) for i in range(1100)]
-    assert len(client.get_run(log(store, rows=rows).run_id).data.metrics) == 1100
+def test_every_metric_is_an_estimate_of_a_night():
+    made = {tuple(key) for key in estimate_study(study_data(), QUICK).estimates.select(ESTIMATES.key).rows()}
+    # What elimination left out tonight is missing tonight.
+    asked = {key for key in METRICS.values() if key[1] != "multivariate"}
+    assert asked <= made
 
 
-def test_two_estimates_are_never_one_metric():
-    rows = [("a", "g", "v", "<1", "n", 1.0), ("a", "g", "v", ">1", "n", 2.0)]
-    with pytest.raises(NadirError, match="a/g/v/_1/n"):
-        estimate_metrics(estimates(rows))
+def test_more_nights_than_a_batch_holds_are_all_logged(store, client):
+    rows = [(*key, 1.0) for key in METRICS.values()]
+    for day in range(1, 31):
+        last = log(store, origin=replace(ORIGIN, night=date(2026, 10, day)), rows=rows)
+    assert len(client.get_metric_history(last.run_id, "accrued/deaths")) == 30
 
 
 def test_a_night_is_a_run_with_its_origin_tables_and_figures(store, client):
@@ -159,10 +172,35 @@ def test_a_night_run_again_on_other_numbers_says_which_run_counts(store, client)
     assert (superseded_by(first), superseded_by(second)) == (None, first.run_id)
 
 
+def test_metrics_are_drawn_over_the_nights(store, client):
+    key = ("cox_os", "univariate", "asl", "", "hr")
+    for day, ratio in ((20, 2.1), (23, 2.3), (21, 2.2)):
+        log(store, origin=replace(ORIGIN, night=date(2026, 11, day)), rows=[(*key, ratio)])
+    newest = log(store, origin=replace(ORIGIN, night=date(2026, 11, 24)), rows=[(*key, 2.4)])
+    history = client.get_metric_history(newest.run_id, "hazard_ratio_of_asl/univariate")
+    assert [(point.step, point.value) for point in history] == [(0, 2.1), (1, 2.2), (3, 2.3), (4, 2.4)]
+    assert client.get_run(newest.run_id).data.metrics["hazard_ratio_of_asl/univariate"] == 2.4
+
+
+def test_metrics_leave_out_what_was_superseded_and_data_of_another_kind(store, client):
+    key = ("cox_os", "univariate", "asl", "", "hr")
+    log(store, rows=[(*key, 9.9)])
+    log(store, rows=[(*key, 2.0)])
+    log(store, origin=replace(ORIGIN, night=date(2026, 11, 22), data_origin="landed"), rows=[(*key, 7.7)])
+    newest = log(store, origin=replace(ORIGIN, night=date(2026, 11, 24)), rows=[(*key, 2.4)])
+    history = client.get_metric_history(newest.run_id, "hazard_ratio_of_asl/univariate")
+    assert [point.value for point in history] == [2.0, 2.4]
+
+
+def test_a_night_without_a_number_leaves_a_gap(store, client):
+    night = log(store, rows=[("cox_os", "univariate", "asl", "", "hr", None)])
+    assert client.get_run(night.run_id).data.metrics == {}
+
+
 def test_a_run_that_broke_off_is_marked_and_not_taken_for_the_nights(store, client):
     with pytest.raises(TypeError):
         log(store, figures={"km.svg": "no bytes"})
-    broken = client.search_runs([client.get_experiment_by_name(tracking.ANALYSES.name).experiment_id])
+    broken = client.search_runs([client.get_experiment_by_name(ANALYSES.name).experiment_id])
     assert [run.info.status for run in broken] == ["FAILED"]
     assert log(store).is_new
 
@@ -196,7 +234,7 @@ def test_the_training_data_are_named_by_hash_source_columns_and_size(store, clie
 
 
 def test_the_model_is_served_by_name_and_scores_as_it_was_trained(store, trained, cohort):
-    tracking.set_champion(store, register(store, trained).version, night=NIGHT)
+    set_champion(store, register(store, trained).version, night=NIGHT)
     served = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}@champion")
     assert served.metadata.signature.inputs.input_names() == list(FEATURE_NAMES)
     assert served.input_example is not None
@@ -220,57 +258,57 @@ def test_other_training_data_make_another_version(store, trained, retrained):
 
 
 def test_there_is_no_champion_before_one_is_set(store, trained):
-    assert tracking.champion(store) is None
+    assert champion(store) is None
     register(store, trained)
-    assert tracking.champion(store) is None
+    assert champion(store) is None
     with pytest.raises(NadirError, match="no version has the alias champion yet"):
-        tracking.load_champion(store)
+        load_champion(store)
 
 
 def test_the_champion_comes_back_with_the_figures_it_was_recorded_with(store, trained):
     registered = register(store, trained)
-    tracking.set_champion(store, registered.version, night=NIGHT)
-    found = tracking.champion(store)
+    set_champion(store, registered.version, night=NIGHT)
+    found = champion(store)
     assert (found.version, found.run_id, found.since) == (1, registered.run.run_id, "2026-11-23")
     assert found.performance == trained.cross_validated
 
 
 def test_the_history_of_champions_stays_in_the_tags(store, client, trained, retrained):
     for night, one in ((NIGHT, trained), (date(2026, 12, 1), retrained)):
-        tracking.set_champion(store, register(store, one).version, night=night)
+        set_champion(store, register(store, one).version, night=night)
     tags = {n: client.get_model_version(MODEL_NAME, n).tags for n in ("1", "2")}
     assert tags["1"]["nadir.champion_before"] == "none"
     assert tags["1"]["nadir.champion_since"] == "2026-11-23"
     assert tags["1"]["nadir.champion_until"] == tags["2"]["nadir.champion_since"] == "2026-12-01"
     assert tags["2"]["nadir.champion_before"] == "1"
-    assert tracking.champion(store).version == 2
+    assert champion(store).version == 2
     assert "version 2" in client.get_registered_model(MODEL_NAME).description
 
 
 def test_setting_the_champion_again_changes_nothing(store, client, trained):
     version = register(store, trained).version
-    tracking.set_champion(store, version, night=NIGHT)
+    set_champion(store, version, night=NIGHT)
     before = client.get_model_version(MODEL_NAME, str(version)).tags
-    tracking.set_champion(store, version, night=date(2026, 12, 1))
+    set_champion(store, version, night=date(2026, 12, 1))
     assert client.get_model_version(MODEL_NAME, str(version)).tags == before
 
 
 def test_the_champion_is_loaded_and_scores_as_it_was_trained(store, trained, cohort):
-    tracking.set_champion(store, register(store, trained).version, night=NIGHT)
-    loaded = tracking.load_champion(store)
+    set_champion(store, register(store, trained).version, night=NIGHT)
+    loaded = load_champion(store)
     assert score(loaded, cohort).equals(score(trained.estimator, cohort))
 
 
 def test_a_model_file_swapped_for_a_pickle_is_refused(store, trained):
-    tracking.set_champion(store, register(store, trained).version, night=NIGHT)
+    set_champion(store, register(store, trained).version, night=NIGHT)
     [model] = store.artifact_root.rglob("model.skops")
     model.write_bytes(pickle.dumps(trained.coefficients.to_dict(as_series=False)))
     with pytest.raises(NadirError, match="no readable skops model"):
-        tracking.load_champion(store)
+        load_champion(store)
 
 
 def test_types_that_a_stored_model_trusts_by_itself_are_still_refused(store, trained):
-    tracking.set_champion(store, register(store, trained).version, night=NIGHT)
+    set_champion(store, register(store, trained).version, night=NIGHT)
     [model] = store.artifact_root.rglob("model.skops")
     with zipfile.ZipFile(model) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -284,11 +322,11 @@ def test_types_that_a_stored_model_trusts_by_itself_are_still_refused(store, tra
         card.read_text().replace("- numpy.dtype", "- numpy.dtype\n    - subprocess.CompletedProcess")
     )
     with pytest.raises(NadirError, match="not trusted"):
-        tracking.load_champion(store)
+        load_champion(store)
 
 
 def test_no_file_holds_a_patients_identifier_or_value(store, trained, cohort):
-    tracking.set_champion(store, register(store, trained).version, night=NIGHT)
+    set_champion(store, register(store, trained).version, night=NIGHT)
     log(store)
     files = [path for path in store.artifact_root.parent.rglob("*") if path.is_file()]
     assert {"MLmodel", "input_example.json", "mlflow.db", "coefficients.csv"} <= {path.name for path in files}
@@ -308,7 +346,7 @@ def _contents(path):
 
 
 def test_nothing_is_reported_to_mlflows_makers():
-    script = "from flows.tracking import mlflow; print(mlflow.telemetry.get_telemetry_client())"
+    script = "from flows.tracking.connection import mlflow; print(mlflow.telemetry.get_telemetry_client())"
     outside_tests = {name: value for name, value in os.environ.items() if not name.startswith(SWITCHES)}
     told = subprocess.run(
         [sys.executable, "-c", script],
@@ -323,7 +361,7 @@ def test_nothing_is_reported_to_mlflows_makers():
 
 def test_a_dead_server_is_the_worlds_fault_and_the_password_stays_unsaid(tmp_path):
     with pytest.raises(WorldError) as raised:
-        tracking.open_tracking(tmp_path, server="http://nadir:SECRET@127.0.0.1:9")
+        open_tracking(tmp_path, server="http://nadir:SECRET@127.0.0.1:9")
     assert "http://127.0.0.1:9" in str(raised.value)
     assert "Check that the server runs" in str(raised.value)
     assert "SECRET" not in str(raised.value)
@@ -332,12 +370,12 @@ def test_a_dead_server_is_the_worlds_fault_and_the_password_stays_unsaid(tmp_pat
 def test_a_damaged_database_is_the_worlds_fault(tmp_path):
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
     with pytest.raises(WorldError, match=r"mlflow\.db"):
-        tracking.open_tracking(tmp_path)
+        open_tracking(tmp_path)
 
 
 def test_an_address_that_is_none_is_refused(tmp_path):
     with pytest.raises(UsageError, match="http://"):
-        tracking.open_tracking(tmp_path, server="localhost:5000")
+        open_tracking(tmp_path, server="localhost:5000")
 
 
 def test_a_deleted_experiment_says_how_to_restore_it(store, client):

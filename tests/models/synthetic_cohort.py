@@ -30,9 +30,11 @@ MARGINS: dict[str, dict[str, int]] = {
 
 def make_cohort(n_patients: int = 98, seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return (cohort, monthly_counts), one row a patient and one a patient and month 0 to 6; no nulls
-    but recovery where there was no ASL."""
+    but recovery and the course of ASL where there was no ASL, and recovery_months where there was none."""
     rng = np.random.default_rng(seed)
     frame = _add_survival(_add_counts(_patients(n_patients, rng), rng), rng)
+    # A stream of its own, so that whatever was drawn before these columns came is drawn still.
+    frame = _add_course_of_asl(frame, np.random.default_rng((seed, 6)))
     cohort = frame.select(schemas.COHORT.column_names).cast(dict(schemas.COHORT.polars_schema))
     return cohort, _monthly_counts(cohort, rng)
 
@@ -137,6 +139,22 @@ def _add_survival(patients: pl.DataFrame, rng: np.random.Generator) -> pl.DataFr
         has_died=pl.Series(has_died),
         pfs_months=pfs_days / DAYS_A_MONTH,
         has_progressed_or_died=pl.Series(has_died | (pfs_days < os_days)),
+        has_progressed=pl.Series(pfs_days < os_days),
+    )
+
+
+def _add_course_of_asl(patients: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """ASL begins within RT; who has recovered at 2 months did so by then, of the others half do later."""
+    n, os_days = patients.height, patients["os_months"].to_numpy() * DAYS_A_MONTH
+    onset, early = rng.integers(0, 35, n), rng.integers(36, 60, n)
+    late, recovers_late = 61 + np.rint(rng.exponential(120, n)), rng.random(n) < 0.5
+    has_asl = patients["has_asl"].to_numpy()
+    has_recovered = patients["has_recovered"].fill_null(value=False).to_numpy()
+    recovery = np.where(has_recovered, early, late)
+    is_seen = has_asl & (has_recovered | (recovers_late & (late <= os_days)))
+    return patients.with_columns(
+        asl_onset_months=pl.when(pl.Series(has_asl)).then(pl.Series(onset / DAYS_A_MONTH)),
+        recovery_months=pl.when(pl.Series(is_seen)).then(pl.Series(recovery / DAYS_A_MONTH)),
     )
 
 

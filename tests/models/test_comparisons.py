@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from models.comparisons import (
     adjust_bonferroni,
+    adjust_fdr,
     compare_means,
     compare_paired,
     compare_proportions,
+    compare_proportions_exactly,
     describe,
 )
+from tests.reference.competing import competing
 from tests.reference.expected import TOLERANCE, assert_same, expected, read_cohort, read_third_party
 from transforms.errors import NotEstimableError
 
@@ -85,6 +88,18 @@ def test_a_chi_square_worked_by_hand():
     assert (test.chi_square, test.degrees_of_freedom, test.smallest_expected, test.n) == (3.2, 1, 5, 20)
 
 
+def test_fishers_test_worked_by_hand():
+    # The lady tasting tea: of 70 ways 1 has all four cups right, 16 three; as many at the other end.
+    assert compare_proportions_exactly(np.array([[3, 1], [1, 3]])).p == pytest.approx((16 + 1 + 16 + 1) / 70)
+    assert compare_proportions_exactly(np.array([[4, 0], [0, 4]])).p == pytest.approx(2 / 70)
+
+
+def test_the_false_discovery_rate_worked_by_hand():
+    # Times 4 over the rank: 0.04, 0.06, 0.053..., 0.5; no q is above that of a larger p.
+    found = adjust_fdr(np.array([0.5, 0.03, 0.01, 0.04]))
+    assert found == pytest.approx([0.5, 0.16 / 3, 0.04, 0.16 / 3])
+
+
 def test_bonferroni_multiplies_and_stops_at_one():
     assert adjust_bonferroni(0.01, 6) == pytest.approx(0.06)
     assert adjust_bonferroni(0.5, 6) == 1
@@ -98,7 +113,7 @@ def test_students_t_is_rs():
 
 
 def test_welchs_t_is_rs():
-    assert_same(numbers_of(compare_means(*il7_by_asl(), equal_variances=False)), expected("t_welch")["test"])
+    assert_same(numbers_of(compare_means(*il7_by_asl(), variances="unequal")), expected("t_welch")["test"])
 
 
 def test_the_paired_t_is_rs():
@@ -122,6 +137,18 @@ def test_bonferroni_is_rs():
     assert_same({name: adjust_bonferroni(p, 6) for name, p in raw.items()}, expected("bonferroni")["six"])
 
 
+def test_fishers_test_is_rs():
+    for counts, of_r in competing("fisher").items():
+        table = np.array([int(count) for count in counts.split("_")]).reshape(2, 2).T
+        assert compare_proportions_exactly(table).p == pytest.approx(of_r["p"], rel=TOLERANCE), counts
+
+
+def test_the_false_discovery_rate_is_rs():
+    raw = np.array([0.01, 0.04, 0.03, 0.005, 0.5, 0.04, 1, 0.9, 1e-12, 0.97])
+    of_r = competing("fdr")["ten"]
+    assert_same(dict(zip(of_r, adjust_fdr(raw), strict=True)), of_r)
+
+
 def test_a_description_is_rs():
     found = describe(read_cohort()["pre_rt_il7_pg_ml"].to_numpy())
     assert_same(vars(found), expected("describe_il7")["all"])
@@ -132,7 +159,7 @@ def test_real_data_give_rs_tests():
     ages = (lung.filter(pl.col("sex") == sex)["age"].cast(pl.Float64).to_numpy() for sex in (1, 2))
     assert_same(numbers_of(compare_means(*ages)), expected("lung_t_student")["test"])
     bilirubin = (pbc.filter(pl.col("event") == died)["bili"].to_numpy() for died in (False, True))
-    welch = compare_means(*bilirubin, equal_variances=False)
+    welch = compare_means(*bilirubin, variances="unequal")
     assert_same(numbers_of(welch), expected("pbc_t_welch")["test"])
     assert_same(
         vars(compare_proportions(counts_of(lung, "ph.ecog", "sex"))), expected("lung_chi_square")["test"]
@@ -177,6 +204,34 @@ def test_a_level_that_nobody_has_changes_nothing(table):
     assert compare_proportions(with_empty) == compare_proportions(counts)
 
 
+@given(table=st.lists(st.integers(1, 60), min_size=4, max_size=4))
+def test_turning_the_table_or_swapping_groups_changes_nothing_for_fisher(table):
+    counts = np.array(table).reshape(2, 2)
+    p = compare_proportions_exactly(counts).p
+    for other in (counts.T, counts[::-1], counts[:, ::-1]):
+        assert compare_proportions_exactly(other).p == pytest.approx(p)
+
+
+PS = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@given(raw=PS, order=st.randoms(use_true_random=False))
+def test_a_q_is_never_below_its_p_nor_above_bonferronis_and_keeps_the_order(raw, order):
+    p_values = np.array(raw)
+    q_values = adjust_fdr(p_values)
+    assert (q_values >= p_values).all()
+    assert (q_values <= np.minimum(1, p_values * len(raw)) + 1e-12).all()
+    assert (np.diff(q_values[np.argsort(p_values)]) >= 0).all()
+    shuffled = order.sample(range(len(raw)), len(raw))
+    assert adjust_fdr(p_values[shuffled]).tolist() == q_values[shuffled].tolist()
+
+
+def test_of_tests_without_any_effect_five_percent_of_families_have_a_discovery():
+    rng = np.random.default_rng(3)
+    share = np.mean([adjust_fdr(rng.random(20)).min() <= 0.05 for _ in range(4000)])
+    assert share == pytest.approx(0.05, abs=3 * (0.05 * 0.95 / 4000) ** 0.5)
+
+
 # What cannot be estimated
 
 
@@ -216,6 +271,27 @@ def test_one_pair_cannot_be_compared():
 def test_one_level_or_one_group_cannot_be_compared(table):
     with pytest.raises(NotEstimableError, match="two levels and two groups"):
         compare_proportions(np.array(table))
+
+
+@pytest.mark.parametrize("table", [[[5, 5], [0, 0]], [[5, 0], [4, 0]]])
+def test_fishers_test_of_one_level_or_one_group_says_so(table):
+    with pytest.raises(NotEstimableError, match="two levels and two groups"):
+        compare_proportions_exactly(np.array(table))
+
+
+def test_fishers_test_of_a_larger_table_is_the_callers_fault():
+    with pytest.raises(ValueError, match="2 x 2"):
+        compare_proportions_exactly(np.ones((3, 2), dtype=int))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -0.1, 1.1])
+def test_what_is_no_p_has_no_q(wrong):
+    with pytest.raises(ValueError, match="p_values"):
+        adjust_fdr(np.array([0.5, wrong]))
+
+
+def test_a_family_of_no_tests_has_no_q():
+    assert adjust_fdr(np.array([])).tolist() == []
 
 
 def test_the_tolerance_is_stricter_than_six_digits():

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.design import read_design, refuse_monotone_likelihood, refuse_separated_outcome
+from models.design import (
+    monotone_columns,
+    read_design,
+    refuse_monotone_likelihood,
+    refuse_separated_outcome,
+    separating_columns,
+)
 from transforms.errors import NotEstimableError
 
 # Values and directions on a small grid, so that every direction that matters is searched.
@@ -59,6 +65,36 @@ def test_a_monotone_likelihood_is_found_exactly_where_a_direction_has_one(rows):
         return
     slowly = any(is_monotone_slowly(frame.to_numpy() @ direction, times, events) for direction in DIRECTIONS)
     assert refuses(refuse_monotone_likelihood, frame, times, events) == slowly
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=PAIRS)
+def test_columns_are_named_exactly_where_the_refusals_refuse(rows):
+    frame, times, outcome = as_arrays(rows)
+    if outcome.all() or not outcome.any() or (frame.to_numpy().std(axis=0) == 0).any():
+        return
+    assert bool(separating_columns(frame, outcome)) == refuses(refuse_separated_outcome, frame, outcome)
+    is_monotone = refuses(refuse_monotone_likelihood, frame, times, outcome)
+    assert bool(monotone_columns(frame, times, outcome)) == is_monotone
+
+
+def test_only_the_columns_that_separate_are_named():
+    outcome = np.repeat([True, False], 10)
+    frame = pl.DataFrame(
+        {"noise": [0.0, 1.0] * 10, "dose": np.where(outcome, 60.0, 100.0), "same": [3.0] * 20}
+    )
+    assert separating_columns(frame, outcome) == ("dose",)
+    assert separating_columns(frame.select("noise", "same"), outcome) == ()
+    assert monotone_columns(frame, np.arange(20.0), outcome) == ("dose",)
+    assert monotone_columns(frame.select("noise", "same"), np.arange(20.0), outcome) == ()
+
+
+def test_one_outcome_only_or_no_event_is_no_question_of_columns():
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0]})
+    with pytest.raises(NotEstimableError, match="all 3 complete patients have the same outcome"):
+        separating_columns(frame, np.full(3, True))
+    with pytest.raises(NotEstimableError, match="no events among 3 patients"):
+        monotone_columns(frame, np.arange(3.0), np.full(3, False))
 
 
 def test_a_design_is_read_in_the_columns_order():

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from models.study.analyses import estimate_study
-from tests.models.synthetic_cohort import make_cohort
+from tests.models.study_data import QUICK, study_data
 from transforms import schemas
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "paper" / "published.csv"
@@ -20,7 +20,7 @@ def read_published() -> pl.DataFrame:
 
 
 def test_every_published_key_is_estimated():
-    published, estimates = read_published(), estimate_study(*make_cohort()).estimates
+    published, estimates = read_published(), estimate_study(study_data(), QUICK).estimates
     absent = published.join(estimates, on=KEY, how="anti")
     # Which variables stay in a multivariate model is the data's decision.
     assert absent.filter(pl.col("group") != "multivariate").select(KEY).rows() == []
@@ -29,7 +29,7 @@ def test_every_published_key_is_estimated():
 
 
 def test_every_published_statistic_of_the_invented_cohort_has_a_value():
-    published, estimates = read_published(), estimate_study(*make_cohort()).estimates
+    published, estimates = read_published(), estimate_study(study_data(), QUICK).estimates
     joined = published.join(estimates, on=KEY)
     assert joined.filter(pl.col("value").is_null()).select(KEY).rows() == []
 

@@ -13,7 +13,7 @@ from models.reconstruction.fits import fit_cox, fit_cox_alone, fit_logistic, pai
 from models.reconstruction.il7 import search_il7
 from models.reconstruction.targets import pick_targets, printed_numbers, printed_range
 from models.regression import fit_logistic as fit_one_logistic
-from models.survival import fit_cox as fit_one_cox
+from models.survival.cox import fit_cox as fit_one_cox
 
 RNG = np.random.default_rng(7)
 N = 98

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from models.regression import fit_logistic
 from models.variables import ASL_VARIABLES
@@ -62,6 +63,17 @@ def test_a_2x2_table_gives_its_cross_product_and_woolfs_interval():
     assert (fit.n, fit.events) == (98, 41)
 
 
+def test_the_three_tests_of_a_2x2_table_worked_by_hand():
+    # The score test is Pearson's chi-square; Wald's the square of z; the likelihood ratio twice the sum of
+    # observed times log of observed over expected.
+    table = np.array([[24, 21], [17, 36]])
+    tests = fit_logistic(*exposed_and_outcome(*table.ravel())).tests
+    by_margins = np.outer(table.sum(axis=1), table.sum(axis=0)) / 98
+    assert tests.score.chi_square == pytest.approx(((table - by_margins) ** 2 / by_margins).sum())
+    assert tests.wald.chi_square == pytest.approx(np.log(24 * 36 / (21 * 17)) ** 2 / (1 / table).sum())
+    assert tests.likelihood_ratio.chi_square == pytest.approx(2 * (table * np.log(table / by_margins)).sum())
+
+
 @pytest.mark.parametrize(
     ("table", "printed"),
     [
@@ -105,6 +117,34 @@ def test_real_data_give_rs_odds_ratios(name):
     frame = read_third_party(name)
     fit = fit_logistic(frame.select(WORDS[name]), frame["event"].to_numpy())
     assert_fit_is_rs(fit, f"{name}_logistic", "model")
+
+
+def assert_tests_are_rs(fit, name: str) -> None:
+    of_r = expected(name, of="logistic.csv")["model"]
+    for kind in ("wald", "score", "likelihood_ratio"):
+        test = getattr(fit.tests, kind)
+        assert test.chi_square == pytest.approx(of_r[kind], rel=TOLERANCE)
+        assert test.p == pytest.approx(chi2.sf(of_r[kind], of_r["degrees_of_freedom"]), rel=1e-8)
+        assert test.degrees_of_freedom == of_r["degrees_of_freedom"]
+    assert fit.likelihood_ratio == fit.tests.likelihood_ratio.chi_square
+
+
+@pytest.mark.parametrize("word", ALONE)
+def test_the_tests_of_a_model_of_one_variable_are_rs(word):
+    frame = read_cohort()
+    assert_tests_are_rs(fit_logistic(frame.select(word), frame["has_asl"].to_numpy()), f"tests_{word}")
+
+
+def test_the_tests_of_a_model_of_16_variables_are_rs():
+    frame = read_cohort()
+    fit = fit_logistic(frame.select(TOGETHER), frame["has_asl"].to_numpy())
+    assert_tests_are_rs(fit, "tests_together")
+
+
+@pytest.mark.parametrize("name", ["lung", "pbc", "gbsg2"])
+def test_the_tests_of_real_models_are_rs(name):
+    frame = read_third_party(name)
+    assert_tests_are_rs(fit_logistic(frame.select(WORDS[name]), frame["event"].to_numpy()), f"{name}_tests")
 
 
 # Laws
@@ -189,6 +229,13 @@ def test_a_steep_but_finite_slope_is_estimated():
     outcome = x > 50
     outcome[[99, 100]] = outcome[[100, 99]]
     assert fit_logistic(pl.DataFrame({"x": x}), outcome).coefficients[0].ratio.value > 10
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_nearly_certain_patient_is_fitted_without_a_warning():
+    x = np.append(np.linspace(-1, 1, 40), 3000.0)
+    outcome = np.append(np.arange(40) % 3 > 0, True) | (np.arange(41) > 30)
+    assert np.isfinite(fit_logistic(pl.DataFrame({"x": x}), outcome).log_likelihood)
 
 
 def test_one_outcome_only_is_not_fitted():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from models.roc import estimate_roc
-from tests.reference.expected import assert_same, expected, read_cohort, read_third_party
+from tests.reference.expected import assert_same, expected, read_cohort, read_third_party, read_ties
 from transforms.errors import NotEstimableError
 
 
@@ -19,6 +19,12 @@ def assert_curve_is_procs(roc, case: str) -> None:
     )
     found = {"cutoff": roc.cutoff, "sensitivity": roc.sensitivity, "specificity": roc.specificity}
     assert_same(found, of_r["youden"])
+
+
+def assert_area_is_procs(scores, outcome, case: str) -> None:
+    auc = estimate_roc(scores, outcome).auc
+    numbers = {"estimate": auc.value, "ci_low": auc.ci_low, "ci_high": auc.ci_high}
+    assert_same(numbers, expected(case, of="logistic.csv")["auc"])
 
 
 # Worked by hand
@@ -87,6 +93,31 @@ def test_real_data_give_procs_numbers(name, score):
     frame = read_third_party(name)
     roc = estimate_roc(frame[score].cast(pl.Float64).to_numpy(), frame["event"].to_numpy())
     assert_curve_is_procs(roc, f"{name}_roc")
+
+
+@pytest.mark.parametrize(
+    ("case", "scores", "outcome"),
+    [
+        ("roc_perfect", [1, 2, 2, 3, 4], [0, 0, 0, 1, 1]),
+        ("roc_reversed", [1, 2, 3, 3, 4], [1, 1, 0, 0, 0]),
+        ("roc_half", [1, 1, 2, 2, 3, 3], [0, 1, 1, 0, 0, 1]),
+    ],
+)
+def test_areas_of_1_0_and_one_half_are_procs(case, scores, outcome):
+    assert_area_is_procs(np.array(scores, dtype=float), np.array(outcome, dtype=bool), case)
+
+
+def test_an_area_with_heavy_ties_is_procs():
+    frame = read_ties()
+    assert_area_is_procs(frame["x"].round().to_numpy(), frame["event"].to_numpy(), "roc_ties")
+
+
+@pytest.mark.parametrize(("name", "score"), [("lung", "age"), ("pbc", "edema"), ("gbsg2", "tsize")])
+def test_areas_of_scores_with_ties_are_procs(name, score):
+    frame = read_third_party(name)
+    assert_area_is_procs(
+        frame[score].cast(pl.Float64).to_numpy(), frame["event"].to_numpy(), f"{name}_roc_{score}"
+    )
 
 
 # Laws

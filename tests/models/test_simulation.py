@@ -14,15 +14,16 @@ from models.curves.standard_curve import concentrations, fit_standard_curves
 from models.simulation.cohort import SimulatedChunk, simulate_patients
 from models.simulation.deliveries import deliver, take_nights
 from models.simulation.faults import FAULTS, mark_spoilable, spoil
+from models.simulation.immortal_time import IMMORTAL_TIME_TRUTH, simulate_palliative
 from models.simulation.patients import PTV_CM3
 from models.simulation.plates import N_PATIENTS_ON_A_PLATE, draw_plates
 from models.simulation.sites import list_sites, write_counts_as
 from models.simulation.truth import TRUTH
-from transforms.clinical import derive_cohort, derive_count_course, derive_monthly_counts
+from transforms.clinical import DAYS_PER_MONTH, derive_cohort, derive_count_course, derive_monthly_counts
 from transforms.plates.wells import summarise_replicates, tidy_wells
-from transforms.plates.xponent import parse_xponent
-from transforms.plates.xponent_export import write_xponent
 from transforms.schemas import COUNTS, FOLLOW_UP, PATIENT_KEY, PATIENTS, TOXICITIES
+from transforms.xponent.export import write_xponent
+from transforms.xponent.reader import parse_xponent
 
 FRAMES = ("patients", "counts", "cytokines", "follow_up", "toxicities", "outcomes")
 N_LARGE = 20_000
@@ -310,6 +311,83 @@ def test_toxicities_tell_nothing_of_il7(large, cohort):
     with_any, without = (cohort.join(ill, on=PATIENT_KEY, how=how) for how in ("semi", "anti"))
     gap = with_any["pre_rt_il7_pg_ml"].mean() - without["pre_rt_il7_pg_ml"].mean()
     assert abs(gap) < 4 * cohort["pre_rt_il7_pg_ml"].std() / np.sqrt(len(without))
+
+
+# Palliative patients, whose deaths come early and whose ASL acts from its onset
+
+
+@pytest.fixture(scope="module")
+def palliative():
+    return simulate_palliative(N_LARGE, seed=20161)
+
+
+@pytest.fixture(scope="module")
+def palliative_cohort(palliative):
+    course = derive_count_course(palliative.counts, palliative.patients)
+    return derive_cohort(
+        palliative.patients,
+        course,
+        derive_monthly_counts(course),
+        cytokines=palliative.cytokines,
+        follow_up=palliative.follow_up,
+    ).join(palliative.outcomes, on=PATIENT_KEY, validate="1:1")
+
+
+@pytest.mark.parametrize(("name", "table"), [("counts", COUNTS), ("follow_up", FOLLOW_UP)])
+def test_frames_of_palliative_patients_have_their_tables_columns_and_keys(palliative, name, table):
+    frame = getattr(palliative, name)
+    assert frame.schema == table.polars_schema
+    assert frame.select(table.key).is_duplicated().sum() == 0
+
+
+def test_the_same_seed_gives_the_same_palliative_patients_and_another_seed_gives_others():
+    first, again, other = (simulate_palliative(50, seed=seed) for seed in (3, 3, 4))
+    assert_frame_equal(first.counts, again.counts)
+    assert_frame_equal(first.follow_up, again.follow_up)
+    assert not first.counts.equals(other.counts)
+
+
+def test_counts_of_palliative_patients_end_before_death_and_progression_does_too(palliative):
+    counts = palliative.counts.join(palliative.follow_up, on=PATIENT_KEY)
+    died = palliative.follow_up.drop_nulls()
+    assert (counts["collected_on"] < counts["last_contact_date"]).all()
+    assert (died["progression_date"] < died["death_date"]).all()
+
+
+def test_the_onset_that_acts_is_the_onset_that_the_night_derives(palliative_cohort):
+    onset = palliative_cohort["asl_onset_day"] / DAYS_PER_MONTH
+    assert palliative_cohort["asl_onset_months"].equals(onset)
+    assert palliative_cohort["has_asl"].equals(onset.is_not_null())
+    assert 0.4 < palliative_cohort["has_asl"].mean() < 0.6
+    assert 0.4 < palliative_cohort["has_recovered"].mean() < 0.6
+
+
+def test_as_many_palliative_patients_die_as_the_known_hazard_foretells_before_and_after_onset(
+    palliative_cohort,
+):
+    truth, months = IMMORTAL_TIME_TRUTH, pl.col("os_months")
+    onset = pl.min_horizontal(pl.col("asl_onset_months").fill_null(np.inf), months)
+
+    def base(time):
+        late = (time - truth.early_months).clip(lower_bound=0)
+        return truth.early_hazard * (time - late) + truth.later_hazard * late
+
+    has_begun = pl.col("asl_onset_months").is_not_null()
+    before, after, n_before, n_after = palliative_cohort.select(
+        base(onset).sum().alias("before"),
+        (np.exp(truth.asl) * (base(months) - base(onset))).sum().alias("after"),
+        (pl.col("has_died") & ~has_begun).sum().alias("n_before"),
+        (pl.col("has_died") & has_begun).sum().alias("n_after"),
+    ).row(0)
+    assert abs(n_before - before) < 3 * np.sqrt(before)
+    assert abs(n_after - after) < 3 * np.sqrt(after)
+
+
+def test_recovery_tells_nothing_of_survival_once_the_month_2_count_is_drawn(palliative_cohort):
+    alive = palliative_cohort.filter("has_asl", pl.col("os_months") > 2.5)
+    design = alive.select("os_months", pl.col("has_died", "has_recovered").cast(pl.Float64))
+    fit = CoxPHFitter().fit(design.drop_nulls().to_pandas(), "os_months", "has_died")
+    assert abs(fit.params_.iloc[0]) < 3 * fit.standard_errors_.iloc[0]
 
 
 # Plates

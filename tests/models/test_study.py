@@ -9,10 +9,12 @@ import pytest
 
 from models.regression import fit_logistic
 from models.study.analyses import StudyResults, estimate_study
-from models.study.regression import COX_OS, LOGIT_ASL, regress
+from models.study.regression import tell_regression
 from models.study.rows import frame_of
-from models.survival import estimate_kaplan_meier
+from models.study.selected_model import COX_OS, LOGIT_ASL, Regression, select_model
+from models.survival.kaplan_meier import estimate_kaplan_meier
 from models.variables import ASL_VARIABLES, FEMALE, derive_variables, with_ordinal_stage
+from tests.models.study_data import QUICK, study_data
 from tests.models.synthetic_cohort import make_cohort
 from transforms import schemas
 
@@ -21,11 +23,11 @@ KEY = list(schemas.ESTIMATES.key)
 
 @cache
 def study() -> StudyResults:
-    return estimate_study(*make_cohort())
+    return estimate_study(study_data(), QUICK)
 
 
 def estimates_of(cohort: pl.DataFrame) -> pl.DataFrame:
-    return estimate_study(cohort, make_cohort()[1]).estimates
+    return estimate_study(study_data(cohort), QUICK).estimates
 
 
 def pick(estimates: pl.DataFrame, *words: str) -> dict[str, float | None]:
@@ -33,6 +35,10 @@ def pick(estimates: pl.DataFrame, *words: str) -> dict[str, float | None]:
     analysis, group, variable, level = (*words, "")[:4]
     chosen = estimates.filter(analysis=analysis, group=group, variable=variable, level=level)
     return dict(chosen.select("statistic", "value").iter_rows())
+
+
+def regressed(cohort: pl.DataFrame, regression: Regression) -> pl.DataFrame:
+    return frame_of(tell_regression(cohort, select_model(cohort, regression, QUICK), QUICK))
 
 
 def set_to(column: str, value: object) -> pl.DataFrame:
@@ -61,7 +67,9 @@ def test_every_value_is_finite_or_null_with_its_reason():
 
 def test_the_order_of_the_patients_does_not_matter():
     cohort, months = make_cohort()
-    shuffled = estimate_study(cohort.sample(fraction=1, shuffle=True, seed=1), months.reverse()).estimates
+    shuffled = estimate_study(
+        study_data(cohort.sample(fraction=1, shuffle=True, seed=1), months.reverse()), QUICK
+    ).estimates
     both = study().estimates.join(shuffled, on=KEY, suffix="_2", how="full")
     np.testing.assert_allclose(both["value"].to_numpy(), both["value_2"].to_numpy(), rtol=1e-9, atol=1e-12)
     assert both["n"].equals(both["n_2"], null_equal=True)
@@ -136,7 +144,7 @@ def test_the_multivariate_model_is_the_one_that_elimination_left():
 def test_stage_says_in_its_definition_whether_it_is_binary_or_ordinal():
     cohort, _ = make_cohort()
     shorter = pl.col("uicc_stage").replace_strict({"II": 1.0, "III": 0.5, "IV": 0.2})
-    rows = frame_of(regress(cohort.with_columns(pl.col("os_months") * shorter), COX_OS))
+    rows = regressed(cohort.with_columns(pl.col("os_months") * shorter), COX_OS)
     stage = rows.filter(variable="uicc_iii_iv", statistic="hr", analysis="cox_os")
     definitions = dict(stage.select("group", "definition").iter_rows())
     assert "stage III or IV, against II" in definitions["univariate"]
@@ -156,7 +164,7 @@ def test_patients_without_all_candidates_are_left_out_of_the_multivariate_model_
 def test_months_are_compared_with_the_baseline_over_the_patients_with_both():
     cohort, months = make_cohort()
     fewer = months.filter((pl.col("month") != 6) | (pl.col("patient_id") < "S0050"))
-    estimates = estimate_study(cohort, fewer).estimates
+    estimates = estimate_study(study_data(cohort, fewer), QUICK).estimates
     assert pick(estimates, "tlc_trajectory", "month_6", "tlc_cells_per_ul")["n"] == 50
     compared = pick(estimates, "tlc_trajectory", "month_6_vs_0", "tlc_cells_per_ul")
     assert compared["degrees_of_freedom"] == 49
@@ -190,9 +198,16 @@ def test_follow_up_is_the_plain_median_with_the_reversed_one_beside_it():
 
 
 def published_like_keys() -> set[tuple[str, ...]]:
-    """The keys that must be there whatever the data: all but the models that elimination leaves."""
+    """The keys that must be there whatever the data: all but those of what elimination leaves, and of terms
+    that occur."""
+    of_what_stays = pl.col("analysis").is_in(["influence", "proportional_hazards"]) | (
+        pl.col("level") == "multivariate"
+    )
+    of_a_term = (pl.col("analysis") == "toxicities") & (pl.col("variable") != "any")
     kept = study().estimates.filter(
-        (pl.col("group") != "multivariate") & ~pl.col("analysis").str.ends_with("_elimination")
+        (pl.col("group") != "multivariate") & ~pl.col("analysis").str.ends_with("_elimination"),
+        ~of_what_stays,
+        ~of_a_term,
     )
     return set(kept.select(KEY).rows())
 
@@ -224,7 +239,7 @@ def test_what_cannot_be_estimated_keeps_its_row_with_the_reason(column, value, l
 def test_a_handful_of_patients_makes_rows_and_no_crash(n_patients):
     cohort, months = make_cohort()
     few = cohort.head(n_patients)
-    results = estimate_study(few, months.join(few, on=schemas.PATIENT_KEY, how="semi"))
+    results = estimate_study(study_data(few, months.join(few, on=schemas.PATIENT_KEY, how="semi")), QUICK)
     assert published_like_keys() <= set(results.estimates.select(KEY).rows())
     assert results.estimates["value"].drop_nulls().is_finite().all()
     assert results.survival_curves.schema == study().survival_curves.schema
@@ -260,7 +275,7 @@ def test_a_candidate_that_separates_is_set_aside_with_its_reason():
 
 def test_where_elimination_leaves_nothing_the_model_says_so():
     cohort, _ = make_cohort()
-    rows = frame_of(regress(cohort, replace(LOGIT_ASL, candidates=(FEMALE,))))
+    rows = regressed(cohort, replace(LOGIT_ASL, candidates=(FEMALE,)))
     assert pick(rows, "logit_asl", "univariate", "female")["p"] > 0.10
     model = rows.filter(group="multivariate")
     assert pick(model, "logit_asl", "multivariate", "model")["n_retained"] == 0

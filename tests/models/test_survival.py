@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.estimate import Coefficient
-from models.survival import compare_log_rank, estimate_kaplan_meier, fit_cox
+from models.survival.cox import fit_cox
+from models.survival.kaplan_meier import estimate_kaplan_meier
+from models.survival.log_rank import compare_log_rank
 from models.variables import SURVIVAL_VARIABLES
 from tests.reference.expected import (
     TOLERANCE,

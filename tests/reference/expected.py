@@ -1,6 +1,6 @@
-"""What R computed, for the tests of models: `expected.csv` by case, and the data it was computed from.
+"""What R computed, for the tests of models: `expected.csv` and its like by case, and the data behind them.
 
-Here: reading. Not here: the computing (`reference.R`, run by hand; the tests need no R).
+Here: reading. Not here: the computing (`reference.R` and its like, run by hand; the tests need no R).
 """
 
 from collections import defaultdict
@@ -18,13 +18,13 @@ TOLERANCE = 1e-9
 Numbers = dict[str, float | None]
 
 
-def expected(case: str) -> dict[str, Numbers]:
-    """Return R's numbers of a case by name and statistic; None where R has NA."""
-    frame = pl.read_csv(FOLDER / "expected.csv", infer_schema=False).filter(pl.col("case") == case)
+def expected(case: str, *, of: str = "expected.csv") -> dict[str, Numbers]:
+    """Return R's numbers of a case in the file `of`, by name and statistic; None where R has NA."""
+    frame = pl.read_csv(FOLDER / of, infer_schema=False).filter(pl.col("case") == case)
     numbers: dict[str, Numbers] = defaultdict(dict)
     for name, statistic, value in frame.select("name", "statistic", "value").iter_rows():
         numbers[name][statistic] = None if value == "NA" else float(value)
-    assert numbers, f"expected.csv has no case {case}"
+    assert numbers, f"{of} has no case {case}"
     return numbers
 
 
@@ -42,6 +42,11 @@ def read_cohort() -> pl.DataFrame:
     return pl.read_csv(FOLDER / "cohort.csv", infer_schema_length=None).with_columns(
         pl.col("has_died", "has_progressed_or_died", "has_asl", "has_recovered").cast(pl.Boolean)
     )
+
+
+def read_onsets() -> pl.Series:
+    """Return the month in which each invented patient's ASL began, null without ASL."""
+    return pl.read_csv(FOLDER / "onsets.csv")["onset_months"]
 
 
 def read_ties() -> pl.DataFrame:

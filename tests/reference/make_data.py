@@ -1,7 +1,8 @@
 """Write the invented data sets that R and our own code are compared on, from a seed.
 
-Here: `cohort.csv` (the study's variables), `ties.csv` (heavy ties) beside this file. Not here: R's numbers
-(`reference.R` writes them). Run by hand: `python -m tests.reference.make_data`, then the R script.
+Here: `cohort.csv` (the study's variables), `onsets.csv` (when its patients' ASL began) and `ties.csv` (heavy
+ties) beside this file. Not here: R's numbers (the R scripts write them). Run by hand:
+`python -m tests.reference.make_data`, then the R scripts.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.models.synthetic_cohort import make_cohort
 FOLDER = Path(__file__).parent
 COHORT_SEED = 7
 TIES_SEED = 8
+ONSETS_SEED = 9
 KEPT = (
     "os_months",
     "has_died",
@@ -61,6 +63,25 @@ def make_tied_data(n: int = 60) -> pl.DataFrame:
     )
 
 
+def make_onsets(cohort: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a patient: the month in which ASL began, empty without ASL.
+
+    Three are at the edges on purpose: from the start, at the very end of the follow-up, and after it.
+    """
+    n = cohort.height
+    onsets = np.random.default_rng(ONSETS_SEED).uniform(0.2, 2.5, n).round(2)
+    with_asl = np.flatnonzero(cohort["has_asl"].to_numpy() == 1)
+    months = cohort["os_months"].to_numpy()
+    onsets[with_asl[0]] = 0
+    onsets[with_asl[1]] = months[with_asl[1]]
+    onsets[with_asl[2]] = months[with_asl[2]] + 1
+    return cohort.select(
+        row=pl.int_range(n), onset_months=pl.when(pl.col("has_asl") == 1).then(pl.Series(onsets))
+    )
+
+
 if __name__ == "__main__":
-    make_cohort_data().write_csv(FOLDER / "cohort.csv")
+    cohort = make_cohort_data()
+    cohort.write_csv(FOLDER / "cohort.csv")
+    make_onsets(cohort).write_csv(FOLDER / "onsets.csv")
     make_tied_data().write_csv(FOLDER / "ties.csv")

@@ -364,6 +364,54 @@ def test_recovery_is_above_1000_at_two_months_and_is_asked_of_asl_alone():
     )
 
 
+def test_asl_begins_with_the_first_count_below_200_during_rt_and_ends_with_the_first_above_1000_after_it():
+    assert_drawn(
+        cohort_of(
+            THREE_PATIENTS
+            + """
+                4          | 2024-03-01    | 2024-04-12
+                5          | 2024-03-01    | 2024-04-12
+            """,
+            counts="""
+                patient_id | day    | tlc_cells_per_ul
+                -----------+--------+-----------------
+                1          | -7     | 150
+                1          | 0      | 199.99
+                1          | 7      | 1500
+                1          | 14     | 90
+                2          | 7      | 1500
+                2          | 28     | 200
+                2          | 42     | 150
+                2          | 43     | 1000
+                2          | 60.875 | 1000.01
+                2          | 90     | 1500
+                3          | 7      | 150
+                3          | 90     | 1000
+                4          | 7      | 200
+                4          | 43     | 150
+                4          | 60     | 1500
+            """,
+        ),
+        COHORT.polars_schema,
+        """
+        patient_id | has_asl | asl_onset_months    | recovery_months
+        -----------+---------+---------------------+--------------------
+        1          | T       | 0                   | 0.22997946611909653
+        2          | T       | 1.3798767967145796  | 1.971252566735113
+        3          | T       | 0.22997946611909653 |
+        4          | F       |                     |
+        5          |         |                     |
+        """,
+    )
+
+
+def test_on_the_day_asl_began_only_a_later_count_is_a_recovery():
+    two_on_a_day = "patient_id | day | tlc_cells_per_ul \n 1 | {} | 1500 \n 1 | 7.5 | 150"
+    found = [cohort_of(counts=two_on_a_day.format(day)) for day in (7.25, 7.5, 7.75)]
+    recoveries = [cohort["recovery_months"].item() for cohort in found]
+    assert recoveries == [None, None, pytest.approx(7 / DAYS_PER_MONTH)]
+
+
 def test_il7_is_high_above_2_495_and_its_change_is_after_less_before():
     assert_drawn(
         cohort_of(
@@ -439,7 +487,7 @@ def test_a_limit_tells_the_il7_group_where_it_leaves_one_only(lies, limit, group
 
 def test_survival_runs_from_the_first_day_of_rt_to_the_event_or_the_last_contact():
     patients = "patient_id | rt_start_date | rt_end_date" + "".join(
-        f"\n {number} | 2024-03-01 | 2024-04-12" for number in range(1, 7)
+        f"\n {number} | 2024-03-01 | 2024-04-12" for number in range(1, 8)
     )
     assert_drawn(
         cohort_of(
@@ -452,18 +500,20 @@ def test_survival_runs_from_the_first_day_of_rt_to_the_event_or_the_last_contact
                 3          | 2025-07-01        |            | 2024-03-01
                 4          | 2025-08-01        | 2025-07-01 | 2024-03-01
                 5          | 2025-08-01        | 2025-07-01 | 2025-07-02
+                6          | 2025-08-01        | 2025-07-01 | 2025-07-01
             """,
         ),
         COHORT.polars_schema,
         """
-        patient_id | os_months | has_died | pfs_months | has_progressed_or_died
-        -----------+-----------+----------+------------+-----------------------
-        1          | 16        | F        | 16         | F
-        2          | 16        | T        | 16         | T
-        3          | 16        | F        | 0          | T
-        4          | 16        | T        | 0          | T
-        5          | 16        | T        | 16         | T
-        6          |           |          |            |
+        patient_id | os_months | has_died | pfs_months | has_progressed_or_died | has_progressed
+        -----------+-----------+----------+------------+------------------------+---------------
+        1          | 16        | F        | 16         | F                      | F
+        2          | 16        | T        | 16         | T                      | F
+        3          | 16        | F        | 0          | T                      | T
+        4          | 16        | T        | 0          | T                      | T
+        5          | 16        | T        | 16         | T                      | F
+        6          | 16        | T        | 16         | T                      | T
+        7          |           |          |            |                        |
         """,
     )
 
@@ -528,6 +578,16 @@ def test_the_nadir_is_one_of_the_counts_during_rt_and_none_is_lower(tlc_by_day):
     cohort = derive_all(tlc_by_day)
     assert cohort["nadir_tlc_cells_per_ul"].item() == min(during_rt, default=None)
     assert cohort["n_counts_during_rt"].item() == len(during_rt)
+
+
+@some
+@given(COUNTS_OF_A_PATIENT)
+def test_onset_and_recovery_are_those_a_plain_search_finds(tlc_by_day):
+    severe = [day for day, tlc in tlc_by_day.items() if 0 <= day <= 42 and tlc < 200]
+    onset = min(severe, default=None)
+    after = [day for day, tlc in tlc_by_day.items() if severe and day > onset and tlc > 1000]
+    found = derive_all(tlc_by_day).select("asl_onset_months", "recovery_months") * DAYS_PER_MONTH
+    assert [day if day is None else round(day) for day in found.row(0)] == [onset, min(after, default=None)]
 
 
 @some

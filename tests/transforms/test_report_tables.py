@@ -5,17 +5,16 @@ import pytest
 
 from tests.tables import complete, draw
 from transforms.schemas import ESTIMATES
-from transforms.tables import (
+from transforms.tables.courses import describe_follow_up, list_log_rank, list_months, list_survival
+from transforms.tables.patients import (
     compare_il7_by_asl,
     compare_il7_groups,
-    compare_models,
-    describe_multivariate,
+    compare_toxicities,
+    count_groups,
     describe_patients,
-    list_log_rank,
-    list_months,
-    list_ratios,
-    list_survival,
+    list_correlations,
 )
+from transforms.tables.regressions import compare_models, describe_multivariate, list_ratios
 
 
 def estimates(drawing: str, **same: str) -> pl.DataFrame:
@@ -282,9 +281,110 @@ def test_il7_by_asl_ends_with_the_paired_tests():
         variable="pre_vs_post_rt_il7",
     )
     assert compare_il7_by_asl(pl.concat([by_asl, paired])).rows() == [
-        ("IL-7 before RT, pg/mL", "2.07 ± 1.10", "3.01 ± 2.00", "0.010", ""),
-        ("p, after against before RT", "0.029", "0.005", "", ""),
+        ("IL-7 before RT, pg/mL", "2.07 ± 1.10", "3.01 ± 2.00", "0.010", "–", ""),
+        ("p, after against before RT", "0.029", "0.005", "", "", ""),
     ]
+
+
+def test_q_stands_beside_p_where_the_night_has_one():
+    rates = estimates(
+        """
+        group      | variable | statistic | value
+        univariate | asl      | q         | 0.011
+        """,
+        analysis="cox_os",
+    )
+    found = compare_models(pl.concat([estimates(COX, analysis="cox_os"), rates]), "cox_os")
+    assert found["univariate_q"].to_list() == ["0.011", "–", "–", "–"]
+
+
+def test_the_model_with_mean_liver_dose_has_odds_ratios():
+    found = compare_models(
+        estimates(
+            """
+            group      | variable               | statistic | value
+            univariate | mean_liver_dose_per_gy | or        | 1.02
+            univariate | mean_liver_dose_per_gy | ci_low    | 1.0
+            univariate | mean_liver_dose_per_gy | ci_high   | 1.05
+            """,
+            analysis="logit_asl_liver_dose",
+        ),
+        "logit_asl_liver_dose",
+    )
+    assert table(found, "variable", "univariate") == [("Mean liver dose, per Gy", "1.02 (1.00–1.05)")]
+
+
+TOXICITIES = """
+    group           | statistic | value | n  | definition
+    all             | n         | 12    | 98 |
+    all             | percent   | 12.24 | 98 |
+    asl             | n         | 7     | 41 |
+    asl             | percent   | 17.07 | 41 |
+    no_asl          | n         | 5     | 57 |
+    no_asl          | percent   | 8.77  | 57 |
+    asl_vs_no_asl   | p         | 0.215 | 98 |
+    asl_vs_no_asl   | p_fisher  | 0.23  | 98 |
+    asl_vs_no_asl   | q         | 0.4   | 98 |
+    il7_low         | n         | 0     | 53 |
+    il7_low         | percent   | 0     | 53 |
+    il7_high        | n         | 0     | 45 |
+    il7_high        | percent   | 0     | 45 |
+    il7_low_vs_high | p         |       |    | Not estimated: nobody has it
+"""
+
+
+def test_toxicities_stand_by_asl_and_by_il7_with_a_test_for_each():
+    drawn = estimates(TOXICITIES, analysis="toxicities", variable="gastric_ulcer", level="any_grade")
+    found = compare_toxicities(drawn)
+    assert table(found, "toxicity", "is_level", "all", "asl", "no_asl", "asl_p", "asl_exact_p", "asl_q") == [
+        ("Gastric ulcer", False, "", "", "", "", "", ""),
+        ("Any grade", True, "12 (12.2%)", "7 (17.1%)", "5 (8.8%)", "0.215", "0.230", "0.400"),
+    ]
+    assert table(found, "il7_low", "il7_p", "il7_q", "note")[1] == ("0 (0.0%)", "n.e.", "–", "nobody has it")
+    assert count_groups(drawn, "toxicities")["asl"] == 41
+
+
+def test_correlations_have_their_interval_and_their_ranks():
+    found = list_correlations(
+        estimates(
+            """
+            statistic    | value | n
+            pearson_r    | 0.274 | 98
+            ci_low       | 0.08  | 98
+            ci_high      | 0.45  | 98
+            p            | 0.006 | 98
+            spearman_rho | -0.1  | 98
+            p_spearman   | 0.33  | 98
+            """,
+            analysis="correlations",
+            group="all",
+            variable="pre_rt_il7_vs_nadir",
+        )
+    )
+    words = "IL-7 before RT with the lowest count during RT"
+    assert found.rows() == [(words, "98", "0.27 (0.08 to 0.45)", "0.006", "–", "−0.10", "0.330", "")]
+
+
+def test_follow_up_is_told_by_reverse_kaplan_meier_as_well():
+    said = describe_follow_up(
+        estimates(
+            """
+            statistic                        | value
+            median                           | 20.5
+            min                              | 2.8
+            max                              | 42.2
+            reverse_km_median_months         | 35
+            reverse_km_median_months_ci_low  | 30.6
+            reverse_km_median_months_ci_high |
+            n                                | 98
+            """,
+            analysis="follow_up",
+            group="all",
+            variable="follow_up_months",
+        )
+    )
+    assert "median of 20.5 months (2.8 to 42.2)" in said
+    assert said.endswith("35.0 (30.6 to not reached).")
 
 
 @pytest.mark.parametrize(
@@ -297,6 +397,8 @@ def test_il7_by_asl_ends_with_the_paired_tests():
         lambda none: list_log_rank(none, "os"),
         list_months,
         compare_il7_by_asl,
+        compare_toxicities,
+        list_correlations,
         lambda none: list_ratios(none, "logit_asl"),
     ],
 )

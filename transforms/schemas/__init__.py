@@ -25,7 +25,15 @@ from transforms.schemas.hospital import (
     TOXICITIES,
     YES_NO,
 )
-from transforms.schemas.night import CHANGES, ESTIMATES, LOADS, NIGHTS, PROVENANCE, QUARANTINE
+from transforms.schemas.night import (
+    CHANGES,
+    ESTIMATES,
+    INFLUENTIAL_PATIENTS,
+    LOADS,
+    NIGHTS,
+    PROVENANCE,
+    QUARANTINE,
+)
 from transforms.schemas.plates import (
     CONTROL_CHART,
     CYTOKINES,
@@ -62,6 +70,7 @@ __all__ = [
     "EXCLUSIONS",
     "FOLLOW_UP",
     "GUIDE_SETS",
+    "INFLUENTIAL_PATIENTS",
     "LABORATORY_NAMES",
     "LABORATORY_RESULTS",
     "LANDED_TABLES",

@@ -26,8 +26,12 @@ COHORT = Table(
         flag("has_asl", "Any count below 200 cells/uL during RT; empty where nothing was measured"),
         text("asl_definition", "Definition of has_asl"),
         integer("asl_definition_version", "Its version"),
+        number("asl_onset_months", "Months from the start of RT to the first count below 200 during RT"),
         number("tlc_month_2_cells_per_ul", "Count at 2 months from the start of RT"),
         flag("has_recovered", "Count above 1,000 cells/uL at 2 months, among those with ASL"),
+        number(
+            "recovery_months", "Months from the start of RT to the first count above 1,000 after ASL began"
+        ),
         number("pre_rt_il7_pg_ml", "IL-7 before RT"),
         number("post_rt_il7_pg_ml", "IL-7 at the end of RT"),
         text(
@@ -46,6 +50,7 @@ COHORT = Table(
         flag("has_died", "Whether the patient died at os_months"),
         number("pfs_months", "Months from the start of RT to progression, death or last contact"),
         flag("has_progressed_or_died", "Whether progression or death happened at pfs_months"),
+        flag("has_progressed", "Whether progression is what happened at pfs_months"),
     ),
 )
 

@@ -53,6 +53,7 @@ NIGHTS = Table(
         text("origin", "Where the data come from: landed or simulated", required=True),
         text("cohort_sha256", "Hash of the cohort's content", required=True),
         text("code_version", "Version of Nadir", required=True),
+        text("study_options", "How the study's models were fitted and checked, as JSON"),
     ),
 )
 
@@ -71,6 +72,19 @@ CHANGES = Table(
         text("kind", "How", required=True, allowed=("changed", "new", "gone")),
         number("before", "The number before; empty for none"),
         number("after", "The number after; empty for none"),
+    ),
+)
+
+# Whose data the night's models lean on; it stays in the warehouse, for it names patients.
+INFLUENTIAL_PATIENTS = Table(
+    name="influential_patients",
+    key=("analysis", "variable", "site", "patient_id"),
+    columns=(
+        text("analysis", "The regression, in the study's words", required=True),
+        text("variable", "The variable whose coefficient moves", required=True),
+        text("site", "Hospital of the patient", required=True),
+        text("patient_id", "The patient's identifier at that site", required=True),
+        number("dfbetas", "By how many standard errors it moves: above 2 / sqrt(n)", required=True),
     ),
 )
 
