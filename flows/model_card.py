@@ -5,8 +5,8 @@ the night's report (`flows.report.page`). Called by `flows.tracking`.
 """
 
 from flows.tracked import MODEL_NAME
-from models.performance import Performance
-from models.predictor import FEATURES, N_FOLDS, N_REPEATS, TrainedPredictor
+from models.prediction.performance import Performance
+from models.prediction.predictor import FEATURES, N_FOLDS, N_REPEATS, TrainedPredictor
 from transforms.origin import LANDED
 
 # Published models of the same outcome reach 0.77 on patients they had not seen.
@@ -82,7 +82,7 @@ def version_page(trained: TrainedPredictor, *, night: str, data_origin: str) -> 
             f"AUC {_auc(found)}, {data_origin} data, night {night}.",
             origin_note(data_origin),
             f"**Trained on** {found.n} patients, {found.n_events} of them with ASL; {trained.n_left_out} "
-            "without a count during RT were left out.",
+            "still under treatment, or without a count during RT, were left out.",
             f"**Performance** on held-out patients ({N_FOLDS}-fold cross-validation of the whole procedure, "
             f"{N_REPEATS} times):",
             _performance(found, trained.apparent_auc),
@@ -96,9 +96,13 @@ def version_page(trained: TrainedPredictor, *, night: str, data_origin: str) -> 
 def _performance(found: Performance, apparent_auc: float) -> str:
     lines = [
         f"AUC {_auc(found)}; on the training patients themselves {apparent_auc:.2f}, which is too high",
-        f"Calibration slope {_number(found.calibration_slope)} (1 is right; below, too sure of itself)",
-        f"Calibration intercept {_number(found.calibration_intercept)} (0 is right; above, too low)",
-        f"Brier score {found.brier:.3f}, log loss {found.log_loss:.3f} (lower is better)",
+        f"Calibration slope {_number(found.calibration_slope)} "
+        f"({_number(found.calibration_slope_low)} to {_number(found.calibration_slope_high)}; 1 is right; "
+        "below, too sure of itself)",
+        f"Calibration intercept {_number(found.calibration_intercept)} (0 is right; above, too low); "
+        f"integrated calibration index {_number(found.ici)}",
+        f"Brier score {found.brier:.3f} (scaled {_number(found.scaled_brier)}), "
+        f"log loss {found.log_loss:.3f}",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -106,6 +110,7 @@ def _performance(found: Performance, apparent_auc: float) -> str:
 def _caveats(trained: TrainedPredictor) -> str:
     found = trained.cross_validated
     caveats = [
+        trained.sample_size,
         f"{found.n_events} events for {len(FEATURES)} inputs are few: on new patients the AUC may well lie "
         "outside this interval, which leaves out the chance in who was trained on.",
         "An unknown input counts as the training patients' median.",

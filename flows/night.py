@@ -17,7 +17,7 @@ from flows.derivation import DerivedFrames
 from flows.plate_review import PlateReview
 from flows.settings import HomePaths, Settings
 from flows.tracked import LoggedRun, RegisteredPredictor
-from models.predictor import TrainedPredictor
+from models.prediction.predictor import TrainedPredictor
 from models.promotion import Verdict
 from models.study.analyses import StudyResults
 from models.study.data import StudyData

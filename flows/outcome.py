@@ -19,7 +19,7 @@ from flows.plate_review import PlateReview
 from flows.report.context import LINKS_BESIDE, CountsReport, PredictorReport, ReportContext
 from flows.servers import mlflow_url
 from flows.tracked import Champion
-from models.predictor import TrainedPredictor
+from models.prediction.predictor import TrainedPredictor
 from transforms.errors import FatalDataError, NadirError, exit_code_of
 from transforms.quarantine_tables import summarise_quarantine
 
@@ -88,6 +88,7 @@ def _predictor(
         verdict=recorded.verdict if recorded else None,
         champion=told_champion(champion),
         n_left_out=trained.n_left_out,
+        sample_size=trained.sample_size,
     )
 
 

@@ -41,7 +41,7 @@ from flows.tracking.champion import champion, set_champion
 from flows.tracking.predictor import register_predictor
 from flows.tracking.store import open_tracking
 from flows.warehouse import Warehouse, copy_of_published, drop_old_snapshots, file_sha256, publish
-from models.predictor import train_predictor
+from models.prediction.predictor import train_predictor
 from models.promotion import Decision, judge
 from transforms.content_hash import frame_sha256
 from transforms.errors import FatalDataError, NotEstimableError, UsageError
@@ -216,7 +216,7 @@ def analyse(night: Night, loaded: Loaded, derived: Derived) -> Analysed:
     """
     study, side_by_side = estimate_night(derived.data, night.settings.study, origin=loaded.origin)
     try:
-        trained, reason = train_predictor(derived.cohort, seed=night.settings.seed), ""
+        trained, reason = train_predictor(derived.cohort, as_of=night.day, seed=night.settings.seed), ""
     except NotEstimableError as error:
         trained, reason = None, str(error)
     tonight = {"estimates": study.estimates, "cytokines": derived.cytokines, "cohort": derived.cohort}

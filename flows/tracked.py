@@ -13,8 +13,15 @@ from pathlib import Path
 
 import polars as pl
 
-from models.performance import Performance, performance_from_numbers
-from models.predictor import FEATURE_NAMES, INVERSE_PENALTY, N_FOLDS, N_REPEATS, PROCEDURE, TrainedPredictor
+from models.prediction.performance import Performance, performance_from_numbers
+from models.prediction.predictor import (
+    FEATURE_NAMES,
+    INVERSE_PENALTY,
+    N_FOLDS,
+    N_REPEATS,
+    PROCEDURE,
+    TrainedPredictor,
+)
 from transforms.definitions import DEFAULT
 from transforms.schemas import ESTIMATES
 

@@ -69,6 +69,12 @@ def is_doubtful(matrix: Floats, coefficients: Floats) -> bool:
     return not np.isfinite(reach).all() or bool((reach > DOUBTFUL_LOG_RATIO).any())
 
 
+def refuse_no_events(events: Flags) -> None:
+    """Raise `NotEstimableError` where nobody has the event."""
+    if not events.any():
+        raise NotEstimableError(f"no events among {len(events)} patients")
+
+
 def refuse_one_outcome(outcome: Flags) -> None:
     """Raise `NotEstimableError` where all patients have the same outcome."""
     if outcome.all() or not outcome.any():

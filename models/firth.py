@@ -49,8 +49,20 @@ def fit_firth_logistic(covariates: pl.DataFrame, outcome: Flags) -> FirthFit:
     """
     refuse_one_outcome(outcome)
     likelihood = LogisticLikelihood(read_design(covariates, len(outcome)), outcome)
-    penalised = _Penalised(likelihood, lambda *point: _logistic_slope(likelihood, *point))
-    return _fit(penalised, covariates.columns, events=outcome)
+    return _fit(_penalised_logistic(likelihood), covariates.columns, events=outcome)
+
+
+def maximise_firth_logistic(likelihood: LogisticLikelihood) -> Maximum:
+    """Return the maximum of Firth's penalised likelihood alone, for who fits too often for profiles.
+
+    Raises `NotEstimableError` where the climb does not end.
+    """
+    with np.errstate(all="ignore"):
+        return _highest(_penalised_logistic(likelihood))
+
+
+def _penalised_logistic(likelihood: LogisticLikelihood) -> "_Penalised":
+    return _Penalised(likelihood, lambda *point: _logistic_slope(likelihood, *point))
 
 
 def fit_firth_cox(

@@ -1,7 +1,8 @@
 """Profile-likelihood intervals and the likelihood-ratio test of one coefficient, for any likelihood.
 
 Here: where twice the profile log-likelihood has fallen by chi-square's 95 % point. Not here: the likelihoods,
-nor their maximum (`models.likelihood`). Called by `models.firth` and `models.study.regression`.
+nor their maximum (`models.likelihood`). Called by `models.firth` and by
+`models.study.small_samples`.
 """
 
 import math

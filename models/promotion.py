@@ -1,13 +1,13 @@
 """Whether a newly trained predictor may take the champion's place.
 
 Here: the gates and the verdict, as one pure function of recorded figures. Not here: how figures are made
-(`models.performance`), who holds the alias (`flows.tracking`). Called by the night's flow.
+(`models.prediction`), who holds the alias (`flows.tracking`). Called by the night's flow.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.performance import Performance
+from models.prediction.performance import Performance
 
 MIN_PATIENTS_A_CLASS = 10
 CHANCE_AUC = 0.5

@@ -1,7 +1,7 @@
 """Logistic regression: the only home of statsmodels.
 
 Here: the maximum-likelihood fit of a binary outcome with Wald's intervals, and the tests of the whole model.
-Not here: which outcome and variables a study uses (`models.study`), nor prediction (`models.predictor`).
+Not here: which outcome and variables a study uses (`models.study`), nor prediction (`models.prediction`).
 """
 
 import warnings

@@ -22,6 +22,7 @@ from transforms.errors import NotEstimableError
 MOST_PATIENTS = 5_000
 # Equal patients have equal scores whatever the order of a sum: finer differences are rounding.
 SCORE_DECIMALS = 10
+SEPARATED = "the variables separate the outcome"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,12 @@ class SelectionStability:
 
     @property
     def corrected(self) -> float | None:
-        """What the chosen model may be expected to reach in new patients."""
-        return None if self.optimism is None else self.apparent - self.optimism
+        """What the chosen model may be expected to reach in new patients.
+
+        None where fewer than half of the resamples converged: those that did are the easiest.
+        """
+        is_enough = 2 * self.n_converged >= self.n_resamples
+        return self.apparent - self.optimism if is_enough and self.optimism is not None else None
 
 
 @dataclass(frozen=True)
@@ -268,11 +273,16 @@ class SubsetFits:
 
     def _fit(self, names: tuple[str, ...]) -> SubsetFit:
         free = self._free(names)
-        with np.errstate(all="ignore"):
-            maximum = maximise(self._likelihood, start=self._start_of(names, free), free=free)
+        try:
+            with np.errstate(all="ignore"):
+                maximum = maximise(self._likelihood, start=self._start_of(names, free), free=free)
+        except NotEstimableError as failure:
+            if self._are_separating:
+                raise NotEstimableError(SEPARATED) from failure
+            raise
         reach = np.abs(maximum.coefficients) * self._reach
         if not (reach <= DOUBTFUL_LOG_RATIO).all() and self._are_separating:
-            raise NotEstimableError("the variables separate the outcome")
+            raise NotEstimableError(SEPARATED)
         covariance = inverse_of(maximum.at.information[np.ix_(free, free)])
         if not (np.diag(covariance) > 0).all():
             raise NotEstimableError("the data do not tell the coefficients apart")

@@ -1,7 +1,7 @@
 """The ROC curve of a score: its area with DeLong's interval, its points, Youden's cut-off.
 
 Here: arrays in, a frozen result out. Not here: which score (`models.study.tables`) or a model's own
-predictions (`models.predictor`), which may call this as well. Thresholds are always finite or null.
+predictions (`models.prediction`), which may call this as well. Thresholds are always finite or null.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The sha256 of a frame's content: the same rows give the same hash, in whatever order they come.
 
 Here: one canonical byte form of a frame. Not here: hashes of files, tags and ledgers. Called by
-`models.predictor` (training data) and `flows` (the night's cohort and estimates).
+`models.prediction` (training data) and `flows` (the night's cohort and estimates).
 """
 
 import hashlib

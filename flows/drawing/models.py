@@ -76,7 +76,7 @@ def _name_point(axes: Axes, marked: MarkedPoint) -> None:
 def draw_calibration(points: pl.DataFrame, bins: pl.DataFrame, *, heading: Heading) -> bytes:
     """Draw observed against predicted risk with 95% intervals, over a histogram of the predictions.
 
-    `points`: predicted, observed, observed_low, observed_high (0 to 1), as `models.performance` makes them;
+    `points`: predicted, observed, observed_low, observed_high (0 to 1), as `models.prediction` makes them;
     `bins`: group, low, high, n (`figure_frames.bin_by_group`).
     """
     if points.is_empty():

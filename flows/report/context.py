@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from models.performance import Performance
+from models.prediction.performance import Performance
 from models.promotion import Verdict
 from transforms.origin import stamp_of
 
@@ -30,9 +30,9 @@ LINKS_BESIDE = MappingProxyType(
 class PredictorReport:
     """The ASL predictor as tonight left it.
 
-    `cross_validated`, `apparent_auc`, `calibration`, `roc`, `coefficients`, `n_left_out` are those of
-    `models.predictor.TrainedPredictor`; `out_of_fold` needs only has_asl and probability. `champion` says in
-    words which version serves: "version 3, since 2024-05-01". No `verdict`: none was reached yet.
+    `cross_validated`, `apparent_auc`, `calibration`, `roc`, `coefficients`, `n_left_out`, `sample_size` are
+    of `TrainedPredictor`; `out_of_fold` needs only has_asl and probability. `champion` says in words which
+    version serves: "version 3, since 2024-05-01". No `verdict`: none was reached yet.
     """
 
     cross_validated: Performance
@@ -44,6 +44,7 @@ class PredictorReport:
     verdict: Verdict | None
     champion: str
     n_left_out: int = 0
+    sample_size: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The figures of the predictor: its ROC curve and its calibration.
 
-Here: choice and wording. Not here: drawing (`flows.drawing.models`), the predictor (`models.predictor`).
+Here: choice and wording. Not here: drawing (`flows.drawing.models`), the predictor (`models.prediction`).
 Called by `flows.report.figures`.
 """
 

@@ -1,6 +1,6 @@
 """The report's tables of the predictor: how well it predicts, its gates, its inputs.
 
-Here: layout for a reader. Not here: the numbers (`models.predictor`). Called by `flows.report.tables`.
+Here: layout for a reader. Not here: the numbers (`models.prediction`). Called by `flows.report.tables`.
 """
 
 import math
@@ -20,17 +20,20 @@ def lay_out_predictor_tables(predictor: PredictorReport) -> tuple[Table, ...]:
 def _performance(predictor: PredictorReport) -> Table:
     found = predictor.cross_validated
     auc = write_interval(found.auc, found.auc_low, found.auc_high, decimals=2)
+    slope, intercept = (
+        write_interval(
+            getattr(found, name), getattr(found, f"{name}_low"), getattr(found, f"{name}_high"), decimals=2
+        )
+        for name in ("calibration_slope", "calibration_intercept")
+    )
     measures = (
         ("AUC (95% CI)", auc, write_number(predictor.apparent_auc, 2), "0.5 is chance, 1 is perfect"),
+        ("Calibration slope (95% CI)", slope, "", "1 is right, below is overconfident"),
+        ("Calibration in the large (95% CI)", intercept, "", "0 is right, above: too low"),
+        ("Integrated calibration index", write_number(found.ici, 3), "", "mean gap of risks; 0 is right"),
+        ("Scaled Brier score", write_number(found.scaled_brier, 3), "", "0 is no better than the mean risk"),
         ("Brier score", write_number(found.brier, 3), "", "0 is perfect"),
         ("Log loss", write_number(found.log_loss, 3), "", "0 is perfect"),
-        (
-            "Calibration slope",
-            write_number(found.calibration_slope, 2),
-            "",
-            "1 is right, below is overconfident",
-        ),
-        ("Calibration in the large", write_number(found.calibration_intercept, 2), "", "0 is right"),
     )
     rows = pl.DataFrame(measures, schema=("measure", "cross_validated", "apparent", "meaning"), orient="row")
     columns = (
@@ -40,8 +43,9 @@ def _performance(predictor: PredictorReport) -> Table:
         Column("meaning", "How to read it", is_text=True),
     )
     below = (
-        f"{found.n:,} patients, {found.n_events:,} with ASL; {predictor.n_left_out:,} left out, outcome "
-        "unknown. The interval is about a fifth too narrow, since it takes the held-out predictions as given."
+        f"{found.n:,} patients, {found.n_events:,} with ASL; {predictor.n_left_out:,} left out, still under "
+        "treatment or without a count. The AUC's interval is about a fifth too narrow, since it takes the "
+        f"held-out predictions as given. {predictor.sample_size}"
     )
     return lay_out("performance", rows, caption="How well it predicts", columns=columns, below=below)
 

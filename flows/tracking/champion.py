@@ -15,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from flows import model_card
 from flows.tracked import MODEL_NAME, Champion, TrackingStore, recorded_performance
 from flows.tracking.connection import reaching, use
-from models.predictor import read_estimator
+from models.prediction.predictor import read_estimator
 from transforms.errors import NadirError
 
 CHAMPION = "champion"
@@ -58,7 +58,7 @@ def set_champion(store: TrackingStore, version: int, *, night: date) -> None:
 
 
 def load_champion(store: TrackingStore) -> object:
-    """Return the champion's estimator for `models.predictor.score`, read by skops with our own list of types.
+    """Return the champion's estimator for `score`, read by skops with our own list of types.
 
     MLflow's loader would trust the types that the stored model names itself. `NadirError` where there is no
     champion, or where its model is no skops file.

@@ -38,7 +38,13 @@ from flows.tracking.runs import (
     run_of,
     run_tags,
 )
-from models.predictor import EXAMPLE_INPUT, FEATURE_NAMES, PROCEDURE, TRUSTED_TYPES, TrainedPredictor
+from models.prediction.predictor import (
+    EXAMPLE_INPUT,
+    FEATURE_NAMES,
+    PROCEDURE,
+    TRUSTED_TYPES,
+    TrainedPredictor,
+)
 
 PINNED_PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas")
 PREDICTOR = Experiment("Nadir ASL predictor", "asl-predictor", model_card.PREDICTOR_NOTE)

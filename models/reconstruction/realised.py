@@ -22,7 +22,6 @@ from transforms.xponent.export import write_xponent
 from transforms.xponent.reader import parse_xponent
 
 CANDIDATES, TURNS = 64, 400
-FARTHEST_CM3 = 3
 MARGIN = 0.0
 
 

@@ -1,7 +1,7 @@
 """Which likelihood and which measure of discrimination belong to a regression of the study.
 
-Here: the wiring, by the regression's outcome. Not here: the likelihoods. Called by
-`models.study.selection_stability` and `models.study.missing_data`, which fit far too often for whole fits.
+Here: the wiring, by the regression's outcome. Not here: the likelihoods. Called by the guards of this folder,
+which fit far too often for whole fits.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,6 @@ from models.study.rows import Finding, Row, Topic, tell, tell_failure
 from models.study.selected_model import REMOVED_BY, ModelFit, Regression, SelectedModel, complete_rows
 from models.survival.partial_likelihood import Ties
 from models.variables import Variable, with_ordinal_stage
-from transforms.errors import NotEstimableError
 
 MODEL_TESTS = ("wald", "score", "degrees_of_freedom", "p_wald", "p_score", "p_likelihood_ratio")
 MODEL_STATISTICS = (
@@ -68,11 +67,6 @@ def found_coefficient(coefficient: Coefficient, fit: ModelFit, definition: str) 
 
 
 def _tell_together(selected: SelectedModel, options: StudyOptions, *, n_patients: int) -> list[Row]:
-    regression = selected.regression
-    if selected.elimination is None:
-        topic = Topic(regression.analysis, "multivariate", "model")
-        reason = selected.reason or NotEstimableError("it was not estimated")
-        return tell_failure(topic, MODEL_STATISTICS, reason)
     return [
         *_tell_retained(selected, options),
         *_tell_model(selected, options, n_patients=n_patients),
@@ -113,7 +107,7 @@ def _tell_model(selected: SelectedModel, options: StudyOptions, *, n_patients: i
         "events": n_events,
         "n_left_out": n_patients - outcome.height,
         "n_candidates": n_candidates,
-        "n_retained": n_retained,
+        "n_retained": n_retained if selected.elimination else None,
         "events_per_candidate": n_events / n_candidates if n_candidates else None,
         **_numbers_of_fit(selected.elimination.fit if selected.elimination else None),
     }
@@ -123,7 +117,7 @@ def _tell_model(selected: SelectedModel, options: StudyOptions, *, n_patients: i
         "variables. "
         f"{regression.told(options.ties)}"
     )
-    reasons = dict.fromkeys(MODEL_STATISTICS, "elimination left no variable")
+    reasons = dict.fromkeys(MODEL_STATISTICS, str(selected.reason or "elimination left no variable"))
     finding = Finding(numbers, definition, n=outcome.height, events=n_events, reasons=reasons)
     return tell(Topic(regression.analysis, "multivariate", "model"), MODEL_STATISTICS, lambda: finding)
 

@@ -153,13 +153,10 @@ def select_model(cohort: pl.DataFrame, regression: Regression, options: StudyOpt
     complete, reason = _complete_or_reason(cohort, regression, candidates)
     covariates = complete.select(variable.word for variable in candidates)
     outcome, patients = complete.select(regression.outcome), complete.select(PATIENT_KEY)
-    if reason is None:
-        try:
-            elimination, set_aside = _eliminate(regression, covariates, outcome, options=options)
-            return SelectedModel(regression, covariates, outcome, patients, elimination, set_aside)
-        except NotEstimableError as failure:
-            reason = failure
-    return SelectedModel(regression, covariates, outcome, patients, None, {}, reason)
+    if reason is not None:
+        return SelectedModel(regression, covariates, outcome, patients, None, {}, reason)
+    elimination, set_aside, reason = _eliminate(regression, covariates, outcome, options=options)
+    return SelectedModel(regression, covariates, outcome, patients, elimination, set_aside, reason)
 
 
 def _complete_or_reason(
@@ -172,10 +169,14 @@ def _complete_or_reason(
         return derive_variables(cohort.clear(), variables).hstack(nobody), reason
 
 
+Eliminated = tuple[Elimination[ModelFit] | None, dict[str, NotEstimableError], NotEstimableError | None]
+
+
 def _eliminate(
     regression: Regression, covariates: pl.DataFrame, outcome: pl.DataFrame, *, options: StudyOptions
-) -> tuple[Elimination[ModelFit], dict[str, NotEstimableError]]:
-    """The elimination, and the candidates set aside because not even alone they can be estimated.
+) -> Eliminated:
+    """The elimination, the candidates set aside because not even alone they can be estimated, the reason why
+    there is no model.
 
     One constant or separating candidate would otherwise cost the whole table.
     """
@@ -188,12 +189,15 @@ def _eliminate(
 
     names = tuple(covariates.columns)
     try:
-        return eliminate(names), {}
-    except NotEstimableError:
+        return eliminate(names), {}, None
+    except NotEstimableError as reason:
         set_aside = _reasons_alone(names, fit)
         if not set_aside:
-            raise
-    return eliminate(tuple(name for name in names if name not in set_aside)), set_aside
+            return None, {}, reason
+    try:
+        return eliminate(tuple(name for name in names if name not in set_aside)), set_aside, None
+    except NotEstimableError as reason:
+        return None, set_aside, reason
 
 
 def _reasons_alone(

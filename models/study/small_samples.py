@@ -38,7 +38,7 @@ OF_SEPARATION = (
     "without, wholly or at the edge: then the likelihood has no finite ratio. 1 yes, 0 no; exact, by a "
     "linear programme (Konis 2007; for Cox, whether the partial likelihood is monotone)"
 )
-TOGETHER = "Together with the retained variables"
+TOGETHER = "Together with the retained variables, or with all where elimination has no model"
 # Beyond, Wald's intervals hold, and the linear programme takes minutes.
 MOST_PATIENTS = 20_000
 
@@ -116,8 +116,7 @@ def _found_alone(cohort: pl.DataFrame, regression: Regression, variable: Variabl
 
 
 def _found_together(selected: SelectedModel) -> Finding:
-    constant = [name for name in selected.covariates.columns if selected.covariates[name].n_unique() < 2]
-    return _found_separation(selected.regression, selected.covariates.drop(constant), selected.outcome)
+    return _found_separation(selected.regression, _varying(selected.covariates), selected.outcome)
 
 
 def _found_separation(regression: Regression, covariates: pl.DataFrame, outcome: pl.DataFrame) -> Finding:
@@ -180,10 +179,20 @@ def _tell_together(guard: Guard, selected: SelectedModel, *, ties: Ties) -> list
 
 
 def _fit_together(guard: Guard, selected: SelectedModel, ties: Ties) -> tuple[Profile, ...]:
-    selected.require_fit()
     _refuse_many(selected.outcome.height)
-    retained = selected.covariates.select(selected.retained)
-    return guard.fit(selected.regression, retained, selected.outcome, ties=ties)
+    return guard.fit(selected.regression, _together(guard, selected), selected.outcome, ties=ties)
+
+
+def _together(guard: Guard, selected: SelectedModel) -> pl.DataFrame:
+    """The variables that stay; for Firth, where separation leaves no model, all that vary."""
+    if guard is FIRTH and selected.elimination is None and selected.covariates.height:
+        return _varying(selected.covariates)
+    selected.require_fit()
+    return selected.covariates.select(selected.retained)
+
+
+def _varying(covariates: pl.DataFrame) -> pl.DataFrame:
+    return covariates.drop(name for name in covariates.columns if covariates[name].n_unique() < 2)
 
 
 def _found(

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.design import read_design
+from models.design import read_design, refuse_no_events
 from models.estimate import Coefficient, Flags, Floats
 from models.likelihood import Maximum, inverse_of
 from models.model_tests import ModelTests, compare_with_nothing
-from models.survival.lifelines_manners import refuse_no_events
 from models.survival.partial_likelihood import PartialLikelihood, Ties
 from models.survival.partial_maximum import maximise_partial_likelihood
 

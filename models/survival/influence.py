@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.design import read_design
+from models.design import read_design, refuse_no_events
 from models.estimate import Flags, Floats
 from models.influence_summary import Influence, sum_up_influence
 from models.likelihood import Maximum, inverse_of
-from models.survival.lifelines_manners import refuse_no_events
 from models.survival.partial_likelihood import PartialLikelihood, Ties
 from models.survival.partial_maximum import maximise_partial_likelihood
 

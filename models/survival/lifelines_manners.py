@@ -1,4 +1,4 @@
-"""How lifelines is called here: silently, and never on data without an event.
+"""How lifelines is called here: silently.
 
 Here: what its callers share. Not here: any estimate (its siblings).
 """
@@ -9,9 +9,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from models.estimate import Flags
-from transforms.errors import NotEstimableError
-
 
 @contextmanager
 def quiet_lifelines() -> Iterator[None]:
@@ -19,9 +16,3 @@ def quiet_lifelines() -> Iterator[None]:
     with warnings.catch_warnings(), np.errstate():
         warnings.simplefilter("ignore")
         yield
-
-
-def refuse_no_events(events: Flags) -> None:
-    """Raise `NotEstimableError` where nobody has the event."""
-    if not events.any():
-        raise NotEstimableError(f"no events among {len(events)} patients")

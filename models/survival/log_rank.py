@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from lifelines.statistics import multivariate_logrank_test
 
+from models.design import refuse_no_events
 from models.estimate import Flags, Floats
-from models.survival.lifelines_manners import quiet_lifelines, refuse_no_events
+from models.survival.lifelines_manners import quiet_lifelines
 from transforms.errors import NotEstimableError
 
 

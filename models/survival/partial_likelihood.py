@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from models.design import refuse_no_events
 from models.estimate import Flags, Floats, Integers
 from models.likelihood import Evaluation
-from transforms.errors import NotEstimableError
 
 Ties = Literal["efron", "breslow"]
 
@@ -37,8 +37,7 @@ class PartialLikelihood:
             raise ValueError("survival times: a finite time is expected in every row")
         if self.start is not None and not (self.start < self.stop).all():
             raise ValueError("survival times: each row's start is expected to lie before its stop")
-        if not self.events.any():
-            raise NotEstimableError(f"no events among {len(self.events)} patients")
+        refuse_no_events(self.events)
 
     @property
     def n_coefficients(self) -> int:

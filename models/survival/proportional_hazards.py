@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.design import read_design
+from models.design import read_design, refuse_no_events
 from models.estimate import Flags, Floats, Integers
 from models.likelihood import inverse_of
 from models.model_tests import ModelTest, chi_square_test
-from models.survival.lifelines_manners import refuse_no_events
 from models.survival.partial_likelihood import PartialLikelihood, Ties
 from models.survival.partial_maximum import maximise_partial_likelihood
 from transforms.errors import NotEstimableError

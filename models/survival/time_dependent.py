@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.design import read_design
+from models.design import read_design, refuse_no_events
 from models.estimate import Flags, Floats, Integers
 from models.survival.cox import CoxFit, describe_fit
-from models.survival.lifelines_manners import refuse_no_events
 from models.survival.partial_likelihood import PartialLikelihood, Ties
 from models.survival.partial_maximum import maximise_partial_likelihood
 

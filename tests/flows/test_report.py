@@ -18,7 +18,7 @@ import pytest
 from flows.report.context import PredictorReport, ReportContext
 from flows.report.figures import ReportFigure, draw_figures
 from flows.report.page import TEMPLATES, study_files, write_nights_index, write_report
-from models.performance import calibration_points, estimate_performance
+from models.prediction.performance import calibration_points, estimate_performance
 from models.promotion import Decision, Verdict, judge
 from models.roc import estimate_roc
 from models.study.analyses import estimate_study

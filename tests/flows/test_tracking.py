@@ -21,7 +21,7 @@ from flows.tracking.analyses import ANALYSES, log_analyses
 from flows.tracking.champion import champion, load_champion, set_champion
 from flows.tracking.predictor import register_predictor
 from flows.tracking.store import open_tracking
-from models.predictor import FEATURE_NAMES, predictor_features, score, train_predictor
+from models.prediction.predictor import FEATURE_NAMES, predictor_features, score, train_predictor
 from models.study.analyses import estimate_study
 from tests.models.study_data import QUICK, study_data
 from tests.models.synthetic_cohort import make_cohort
@@ -50,6 +50,10 @@ ROWS = [
     ("logit_asl", "univariate", "pvtt", "", "or", math.nan),
     ("describe", "all", "uicc_stage", "III/IV", "percent", 72.4),
 ]
+
+
+# Everybody's RT is over by then.
+AFTER_ALL = date(2030, 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +95,12 @@ def cohort():
 
 @pytest.fixture(scope="module")
 def trained(cohort):
-    return train_predictor(cohort, seed=7)
+    return train_predictor(cohort, as_of=AFTER_ALL, seed=7)
 
 
 @pytest.fixture(scope="module")
 def retrained():
-    return train_predictor(marked_cohort(seed=4), seed=7)
+    return train_predictor(marked_cohort(seed=4), as_of=AFTER_ALL, seed=7)
 
 
 def estimates(rows=ROWS):
@@ -245,7 +249,7 @@ def test_the_model_is_served_by_name_and_scores_as_it_was_trained(store, trained
 
 def test_the_same_training_data_make_no_second_version(store, client, trained, cohort):
     first = register(store, trained)
-    shuffled = train_predictor(cohort.sample(fraction=1.0, shuffle=True, seed=2), seed=7)
+    shuffled = train_predictor(cohort.sample(fraction=1.0, shuffle=True, seed=2), as_of=AFTER_ALL, seed=7)
     again = register(store, shuffled, origin=replace(ORIGIN, night=date(2026, 11, 24)))
     assert (again.version, again.run.run_id, again.run.is_new) == (first.version, first.run.run_id, False)
     assert len(client.search_model_versions(f"name = '{MODEL_NAME}'")) == 1

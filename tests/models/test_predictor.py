@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from models.predictor import (
+from models.prediction.predictor import (
     EXAMPLE_INPUT,
     FEATURE_NAMES,
     TRUSTED_TYPES,
@@ -33,6 +34,18 @@ READ_BEFORE_RT = {
 }
 
 
+OF_THE_OUTCOME = {
+    "has_asl",
+    "asl_onset_months",
+    "rt_start_date",
+    "rt_end_date",
+    "has_died",
+    "os_months",
+}
+# Everybody's RT is over by then.
+AFTER_ALL = date(2030, 1, 1)
+
+
 @pytest.fixture(scope="module")
 def cohort():
     return make_cohort(98, seed=3)[0]
@@ -40,7 +53,7 @@ def cohort():
 
 @pytest.fixture(scope="module")
 def trained(cohort):
-    return train_predictor(cohort, seed=7)
+    return train_predictor(cohort, as_of=AFTER_ALL, seed=7)
 
 
 def figures_of(trained):
@@ -54,19 +67,19 @@ def test_it_tells_who_will_have_asl_better_than_chance_and_less_well_than_it_see
 
 
 def test_the_same_seed_gives_the_same_result(cohort, trained):
-    again = train_predictor(cohort, seed=7)
+    again = train_predictor(cohort, as_of=AFTER_ALL, seed=7)
     assert figures_of(again) == figures_of(trained)
     assert score(again.estimator, cohort).equals(score(trained.estimator, cohort))
 
 
 def test_another_seed_deals_other_folds_but_fits_the_same_predictor(cohort, trained):
-    other = train_predictor(cohort, seed=8)
+    other = train_predictor(cohort, as_of=AFTER_ALL, seed=8)
     assert other.cross_validated.brier != trained.cross_validated.brier
     assert score(other.estimator, cohort).equals(score(trained.estimator, cohort))
 
 
 def test_the_order_of_the_training_rows_does_not_matter(cohort, trained):
-    shuffled = train_predictor(cohort.sample(fraction=1.0, shuffle=True, seed=1), seed=7)
+    shuffled = train_predictor(cohort.sample(fraction=1.0, shuffle=True, seed=1), as_of=AFTER_ALL, seed=7)
     assert figures_of(shuffled) == figures_of(trained)
     assert score(shuffled.estimator, cohort).equals(score(trained.estimator, cohort))
 
@@ -87,15 +100,15 @@ def test_only_what_is_known_before_rt_is_read(cohort, trained):
 
 
 def test_training_reads_nothing_later_but_the_outcome(cohort, trained):
-    later = [name for name in cohort.columns if name not in READ_BEFORE_RT | {"has_asl"}]
-    again = train_predictor(cohort.with_columns(pl.col(later).shuffle(seed=5)), seed=7)
+    later = [name for name in cohort.columns if name not in READ_BEFORE_RT | OF_THE_OUTCOME]
+    again = train_predictor(cohort.with_columns(pl.col(later).shuffle(seed=5)), as_of=AFTER_ALL, seed=7)
     assert figures_of(again) == figures_of(trained)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_shuffled_outcomes_are_not_predicted(cohort, seed):
-    shuffled = cohort.with_columns(pl.col("has_asl").shuffle(seed=seed))
-    assert train_predictor(shuffled, seed=7).cross_validated.auc < 0.7
+    shuffled = cohort.with_columns(pl.col("has_asl", "asl_onset_months").shuffle(seed=seed))
+    assert train_predictor(shuffled, as_of=AFTER_ALL, seed=7).cross_validated.auc < 0.7
 
 
 def test_no_patient_is_judged_by_a_model_that_saw_that_patient(cohort):
@@ -104,15 +117,28 @@ def test_no_patient_is_judged_by_a_model_that_saw_that_patient(cohort):
         pl.col("baseline_tlc_cells_per_ul", "ptv_cm3", "pre_rt_il7_pg_ml").shuffle(seed=11),
         pl.col("combined_treatment", "pvtt").shuffle(seed=12),
     )
-    found = train_predictor(noise, seed=7)
+    found = train_predictor(noise, as_of=AFTER_ALL, seed=7)
     assert found.cross_validated.auc < 0.62 < found.apparent_auc
+
+
+def test_who_is_still_under_treatment_counts_neither_as_free_of_asl_nor_as_a_case(cohort):
+    last_days = cohort["rt_end_date"].sort()
+    night = last_days[len(last_days) // 2]
+    found = train_predictor(cohort, as_of=night, seed=7)
+    is_over = pl.col("rt_end_date") <= night
+    assert found.training["patient_id"].to_list() == sorted(cohort.filter(is_over)["patient_id"])
+    assert found.n_left_out == cohort.height - cohort.filter(is_over).height
+    day_before = train_predictor(cohort, as_of=night - timedelta(days=1), seed=7)
+    assert day_before.training.height < found.training.height
 
 
 def test_rows_without_a_known_outcome_are_left_out_and_counted(cohort, trained):
     unknown = cohort.head(5).with_columns(
-        pl.lit(None, pl.Boolean).alias("has_asl"), patient_id="patient_id" + pl.lit("x")
+        pl.lit(None, pl.Boolean).alias("has_asl"),
+        pl.lit(None, pl.Float64).alias("asl_onset_months"),
+        patient_id=pl.col("patient_id") + "x",
     )
-    found = train_predictor(pl.concat([cohort, unknown]), seed=7)
+    found = train_predictor(pl.concat([cohort, unknown]), as_of=AFTER_ALL, seed=7)
     assert found.n_left_out == 5
     assert figures_of(found) == figures_of(trained)
 
@@ -140,7 +166,7 @@ def test_a_patient_with_unknown_inputs_is_scored_like_the_median_patient(cohort,
 
 def test_a_night_without_any_il7_still_trains(cohort):
     without = cohort.with_columns(pl.lit(None, pl.Float64).alias("pre_rt_il7_pg_ml"))
-    found = train_predictor(without, seed=7)
+    found = train_predictor(without, as_of=AFTER_ALL, seed=7)
     assert dict(found.coefficients.select("feature", "n_unknown").iter_rows())["pre_rt_il7_pg_ml"] == 98
     assert (
         dict(found.coefficients.select("feature", "log_odds_ratio_per_sd").iter_rows())["pre_rt_il7_pg_ml"]
@@ -167,13 +193,13 @@ def test_too_few_of_either_class_is_not_estimable(n_with, n_without):
         [large.filter(pl.col("has_asl")).head(n_with), large.filter(~pl.col("has_asl")).head(n_without)]
     )
     with pytest.raises(NotEstimableError, match=f"{n_with} patients with and {n_without} without"):
-        train_predictor(few, seed=7)
+        train_predictor(few, as_of=AFTER_ALL, seed=7)
 
 
 def test_ten_of_each_are_enough():
     large = make_cohort(400, seed=1)[0]
     ten = pl.concat([large.filter(pl.col("has_asl")).head(10), large.filter(~pl.col("has_asl")).head(10)])
-    assert train_predictor(ten, seed=7).cross_validated.n_events == 10
+    assert train_predictor(ten, as_of=AFTER_ALL, seed=7).cross_validated.n_events == 10
 
 
 def test_no_threshold_of_the_curve_is_infinite(trained):
@@ -190,7 +216,7 @@ def test_the_area_under_the_curve_drawn_is_the_auc_reported(trained):
 
 def test_the_training_hash_is_of_the_rows_it_learnt_from(cohort, trained):
     def hash_with(**change):
-        return train_predictor(cohort.with_columns(**change), seed=7).training_sha256
+        return train_predictor(cohort.with_columns(**change), as_of=AFTER_ALL, seed=7).training_sha256
 
     first = pl.int_range(pl.len()) == 0
     assert hash_with(age_years=pl.lit(99.0)) == trained.training_sha256

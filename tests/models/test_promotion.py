@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.performance import Performance
+from models.prediction.performance import Performance
 from models.promotion import AUC_MARGIN, Decision, judge
 
 GOOD = Performance(

@@ -249,7 +249,8 @@ def test_a_handful_of_patients_makes_rows_and_no_crash(n_patients):
 
 def test_a_variable_that_nobody_has_stops_its_models_by_name():
     estimates = estimates_of(set_to("post_rt_il7_pg_ml", None))
-    failed = estimates.filter(analysis="cox_os", group="multivariate", variable="model", statistic="n")
+    model = estimates.filter(analysis="cox_os", group="multivariate", variable="model")
+    failed = model.filter(statistic="n_retained")
     assert "post_rt_il7_per_pg_ml (98 of 98)" in failed["definition"].item()
     assert pick(estimates, "logit_asl", "multivariate", "model")["n"] == 98
 

@@ -10,6 +10,7 @@ import pytest
 from models.firth import fit_firth_logistic
 from models.study import small_samples
 from models.study.assumptions import check_assumptions, list_influential
+from models.study.regression import tell_regression
 from models.study.rows import frame_of
 from models.study.selected_model import COX_OS, LOGIT_ASL, select_model
 from models.study.small_samples import guard_small_samples
@@ -57,6 +58,21 @@ def test_firth_has_a_ratio_where_the_likelihood_has_none():
     profile = small(is_separated=True).filter(analysis="profile_likelihood", **alone)
     assert profile["value"].null_count() == 3
     assert profile["definition"].str.contains("separated by child_pugh_b").all()
+
+
+def test_where_all_together_separate_the_counts_stand_and_firth_has_them_all():
+    few = COHORT.head(30)
+    model = selected(few, LOGIT_ASL)
+    assert "separated" in str(model.reason)
+    rows = frame_of(tell_regression(few, model, QUICK)).filter(group="multivariate")
+    assert found(rows, statistic="n") == {"n": 30}
+    assert found(rows, statistic="events_per_candidate")["events_per_candidate"] > 0
+    assert rows.filter(statistic="likelihood_ratio")["definition"].str.contains("separated").all()
+    by_firth = frame_of(guard_small_samples(few, model, QUICK)).filter(
+        analysis="firth", level="multivariate", statistic="or"
+    )
+    varying = [word for word in model.covariates.columns if model.covariates[word].n_unique() > 1]
+    assert set(by_firth["variable"]) == set(varying)
 
 
 def test_every_candidate_and_every_retained_variable_has_both_guards():
