@@ -108,6 +108,6 @@ def _guard_model(cohort: pl.DataFrame, selected: SelectedModel, options: StudyOp
     return [
         *check_assumptions(selected, options),
         *guard_small_samples(cohort, selected, options),
-        *tell_selection_stability(cohort, selected.regression, options, selected=selected),
-        *impute(cohort, selected.regression, options, selected=selected),
+        *tell_selection_stability(selected, options),
+        *impute(cohort, selected, options),
     ]

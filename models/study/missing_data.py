@@ -17,7 +17,7 @@ from models.resampling import SubsetFits, refuse_many, standardised
 from models.study.likelihoods import has_durations, likelihood_of, outcome_of, separation_of
 from models.study.options import StudyOptions
 from models.study.rows import Finding, Row, Topic, tell, tell_failure
-from models.study.selected_model import Regression, SelectedModel, select_model
+from models.study.selected_model import Regression, SelectedModel
 from models.variables import UICC_III_IV, Variable, derive_variables, with_ordinal_stage
 from transforms import schemas
 from transforms.errors import NotEstimableError
@@ -68,27 +68,21 @@ def _percent(count: int, n: int) -> float | None:
     return 100 * count / n if n else None
 
 
-def impute(
-    cohort: pl.DataFrame,
-    regression: Regression,
-    options: StudyOptions,
-    *,
-    selected: SelectedModel | None = None,
-) -> list[Row]:
+def impute(cohort: pl.DataFrame, selected: SelectedModel, options: StudyOptions) -> list[Row]:
     """Return the regression's ratios with what is missing imputed: each alone, and the retained together.
 
-    The retained are those that elimination leaves among the complete patients; `selected` is what
-    `select_model` made of the same three, where that is known already. Where nothing is missing, nothing is
-    imputed. Made for at most `models.resampling.MOST_PATIENTS` patients; beyond, its rows say so.
+    selected: what elimination made of the complete patients, with these options. Where nothing is missing,
+    nothing is imputed. Made for at most `models.resampling.MOST_PATIENTS` patients; beyond, its rows say so.
     """
+    regression = selected.regression
     # Rows are taken by their place: only sorted do the same draws come whatever order the cohort has.
-    patients = cohort.sort(schemas.COHORT.key)
-    study = _Imputation(regression, patients.drop_nulls(list(regression.outcome)), options)
+    patients = cohort.sort(schemas.COHORT.key).drop_nulls(list(regression.outcome))
+    study = _Imputation(regression, patients, options)
     rows: list[Row] = []
     for variable in regression.candidates:
         topic = Topic(IMPUTATION, regression.analysis, variable.word, "univariate")
         rows += tell(topic, study.statistics, partial(_found_alone, study, variable))
-    return rows + _tell_together(patients, study, already=selected)
+    return rows + _tell_together(study, selected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,11 +194,11 @@ def _alone(completed: pl.DataFrame, variable: Variable) -> pl.DataFrame:
     return completed.select((values >= 3).cast(pl.Float64) if variable is UICC_III_IV else values)
 
 
-def _tell_together(patients: pl.DataFrame, study: _Imputation, *, already: SelectedModel | None) -> list[Row]:
-    """The retained variables, all in one model, and how many imputations that model converged in."""
+def _tell_together(study: _Imputation, selected: SelectedModel) -> list[Row]:
     topic = partial(Topic, IMPUTATION, study.regression.analysis)
     try:
-        selected = _selected(patients, study, already=already)
+        refuse_many(study.patients.height)
+        _refuse_without_model(selected)
     except NotEstimableError as reason:
         return tell_failure(topic("model"), MODEL_STATISTICS, reason)
     together = _Together(study, selected.retained)
@@ -214,12 +208,9 @@ def _tell_together(patients: pl.DataFrame, study: _Imputation, *, already: Selec
     return rows + tell(topic("model"), MODEL_STATISTICS, partial(_found_model, together))
 
 
-def _selected(patients: pl.DataFrame, study: _Imputation, *, already: SelectedModel | None) -> SelectedModel:
-    refuse_many(study.patients.height)
-    selected = already or select_model(patients, study.regression, study.options)
+def _refuse_without_model(selected: SelectedModel) -> None:
     if selected.reason is not None:
         raise NotEstimableError(f"elimination among the complete patients: {selected.reason}")
-    return selected
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,9 +148,12 @@ def _complete(cohort: pl.DataFrame, regression: Regression, variables: tuple[Var
 
 
 def select_model(cohort: pl.DataFrame, regression: Regression, options: StudyOptions) -> SelectedModel:
-    """Eliminate backward among the candidates, with stage as a number; a failure is kept as the reason."""
+    """Eliminate backward among the candidates, with stage as a number; a failure is kept as the reason.
+
+    The patients come sorted by their key: who resamples them draws the same ones whatever order they had.
+    """
     candidates = with_ordinal_stage(regression.candidates)
-    complete, reason = _complete_or_reason(cohort, regression, candidates)
+    complete, reason = _complete_or_reason(cohort.sort(PATIENT_KEY), regression, candidates)
     covariates = complete.select(variable.word for variable in candidates)
     outcome, patients = complete.select(regression.outcome), complete.select(PATIENT_KEY)
     if reason is not None:

@@ -5,19 +5,16 @@ eliminations themselves (`models.study.selected_model`). Called by `models.study
 """
 
 import math
-from dataclasses import replace
 from functools import partial
 
-import polars as pl
 from scipy.special import erfcinv
 
 from models.resampling import SelectionProblem, SelectionStability, judge_selection, refuse_many
 from models.study.likelihoods import discrimination_of, has_durations, likelihood_of, separation_of
 from models.study.options import StudyOptions
 from models.study.rows import Finding, Row, Topic, tell
-from models.study.selected_model import REMOVED_BY, Regression, SelectedModel, complete_rows, select_model
+from models.study.selected_model import REMOVED_BY, Regression, SelectedModel
 from models.variables import with_ordinal_stage
-from transforms import schemas
 from transforms.errors import NotEstimableError
 
 STABILITY = "selection_stability"
@@ -29,41 +26,26 @@ TOO_FEW_CONVERGED = "fewer than half of the resamples converged, and those that 
 NO_SLOPE = "no resample converged on a model with a variable"
 
 
-def tell_selection_stability(
-    cohort: pl.DataFrame,
-    regression: Regression,
-    options: StudyOptions,
-    *,
-    selected: SelectedModel | None = None,
-) -> list[Row]:
+def tell_selection_stability(selected: SelectedModel, options: StudyOptions) -> list[Row]:
     """Return how often each candidate comes back, and how well the chosen model discriminates.
 
-    `selected`: what `select_model` made of the same three, where that is known already. Made for at most
+    selected: what elimination made of the candidates, with these options. Made for at most
     `models.resampling.MOST_PATIENTS` complete patients; beyond, its rows say so.
     """
     try:
-        selected = _selected(cohort, regression, options, already=selected)
+        _refuse(selected, options)
         found = judge_selection(_problem(selected, options), n_resamples=options.resamples, seed=options.seed)
     except NotEstimableError as reason:
-        return _tell_none(regression, reason)
+        return _tell_none(selected.regression, reason)
     return _tell_inclusion(selected, found, options) + _tell_model(selected, found, options)
 
 
-def _selected(
-    cohort: pl.DataFrame, regression: Regression, options: StudyOptions, *, already: SelectedModel | None
-) -> SelectedModel:
-    """The model chosen among the complete patients, by which the resamples are made."""
+def _refuse(selected: SelectedModel, options: StudyOptions) -> None:
     if options.resamples == 0:
         raise NotEstimableError("no resamples are asked for")
-    # Patients are drawn by their place: only sorted do the same ones come whatever order the cohort has.
-    patients = cohort.sort(schemas.COHORT.key)
-    covariates, outcome = complete_rows(patients, regression, with_ordinal_stage(regression.candidates))
-    # Before the elimination, which at a million patients takes its time.
-    refuse_many(outcome.height)
-    selected = already or select_model(patients, regression, options)
+    refuse_many(selected.outcome.height)
     if selected.reason is not None:
         raise selected.reason
-    return replace(selected, covariates=covariates, outcome=outcome)
 
 
 def _problem(selected: SelectedModel, options: StudyOptions) -> SelectionProblem:

@@ -181,7 +181,7 @@ def judge_selection(seed: int, n: int) -> Iterator[Judged]:
     """As many patients as the study has, whatever `n`: the fewer, the more a selection flatters itself."""
     cohort = simulate_cohort(min(n, N_OF_STUDY), seed)
     for quantity, regression in SELECTED:
-        rows = tell_selection_stability(cohort, regression, FEW_RESAMPLES)
+        rows = tell_selection_stability(select_model(cohort, regression, FEW_RESAMPLES), FEW_RESAMPLES)
         found = told(rows, regression.analysis, "model", "")
         truth = estimate(partial(true_discrimination, select_model(cohort, regression, OPTIONS))).value
         naive, guarded = (Estimate(found[name]) for name in ("apparent", "corrected"))
@@ -237,7 +237,7 @@ ODDS_RATIOS = {
 def judge_missing_data(seed: int, n: int) -> Iterator[Judged]:
     cohort = lose_il7(simulate_cohort(n, seed), seed)
     complete = select_model(cohort, KNOWN_ASL, KEEP_ALL)
-    rows = impute(cohort, KNOWN_ASL, KEEP_ALL)
+    rows = impute(cohort, select_model(cohort, KNOWN_ASL, KEEP_ALL), KEEP_ALL)
 
     def complete_case(word: str) -> Estimate:
         return log_of(next(one.ratio for one in complete.require_fit().coefficients if one.name == word))

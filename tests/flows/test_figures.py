@@ -154,6 +154,26 @@ def test_numbers_of_patients_stand_under_the_axis_and_large_ones_are_short():
     assert {"Number at risk", "41", "0", "12k", "1.2M"} <= set(texts(DRAWN["survival"](False)))
 
 
+def height_of(svg: bytes, words: str) -> float:
+    found = [
+        float(node.get("y") or re.findall(r"[-\d.]+", node.get("transform") or "")[-1])
+        for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+        if (node.text or "") == words
+    ]
+    return found[0]
+
+
+def test_the_log_rank_test_stands_below_the_axis_where_no_curve_can_pass():
+    svg = DRAWN["survival"](False)
+    assert height_of(svg, "Log-rank p 0.001") > height_of(svg, "0%")
+
+
+def test_a_long_label_of_a_ratio_takes_two_lines_and_no_third():
+    staged = RATIOS.with_columns(label=pl.lit("UICC stage, per stage (II, III, IV)"))
+    shown = texts(draw_forest(staged, heading=HEADING, x_label="HR (95% CI)"))
+    assert "per stage (II, III, IV)" in shown
+
+
 def test_axes_name_their_units_and_grades_stand_on_their_bands():
     shown = texts(DRAWN["counts"](False))
     assert {"Lymphocytes, cells/µL (mean, SD)", "Months from the start of RT"} <= set(shown)

@@ -55,8 +55,8 @@ def _other_methods() -> Iterator[Keyed]:
 
 def _assumptions() -> Iterator[Keyed]:
     test: Found = {"chi_square": 4.2, "degrees_of_freedom": 1.0, "p": 0.04}
-    yield ("proportional_hazards", "cox_os", "asl", "", test | {"q": 0.08})
-    yield ("proportional_hazards", "cox_os", "global", "", test | {"p": 0.3, "q": 0.3})
+    yield ("proportional_hazards", "cox_os", "asl", "", test)
+    yield ("proportional_hazards", "cox_os", "global", "", test | {"p": 0.3})
     for name, ratio in (("cox_os", "hr"), ("logit_asl", "or")):
         yield ("functional_form", name, "afp_per_ng_ml", "", test)
         yield ("functional_form", name, "dose_per_gy", "", dict.fromkeys(test))

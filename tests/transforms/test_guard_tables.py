@@ -10,6 +10,8 @@ from transforms.tables.alternatives import (
     compare_immortal_time,
     compare_tests,
     compare_ties,
+    tell_immortal_agreement,
+    tell_ties,
 )
 from transforms.tables.assumptions import (
     list_events,
@@ -141,12 +143,12 @@ def test_events_stand_beside_candidates_and_name_what_separates():
     found = list_events(pl.concat([GUARDS, *model]))
     assert found.rows() == [
         ("ASL (Table 3)", "98", "41", "16", "2.6", "Child-Pugh class B (vs A)", ""),
-        ("ASL, mean liver dose for volume (Table S1)", "98", "41", "16", "2.6", "–", ""),
+        ("ASL, mean liver dose for volume (Table S1)", "98", "41", "16", "2.6", "not tested", ""),
     ]
 
 
 def test_assumptions_are_tested_variable_by_variable():
-    assert list_proportional_hazards(GUARDS).rows()[1] == ("All together", "4.20", "1", "0.300", "0.300", "")
+    assert list_proportional_hazards(GUARDS).rows()[1] == ("All together", "4.20", "1", "0.300", "")
     assert list_functional_form(GUARDS).rows()[1:3] == [
         ("AFP", True, "4.20", "1", "0.040", ""),
         ("Radiation dose", True, "n.e.", "n.e.", "n.e.", "too few"),
@@ -204,7 +206,102 @@ def test_a_night_without_guards_warns_of_nothing():
 @pytest.mark.parametrize(("ratio", "speaks"), [(9.9, True), (10.0, False)])
 def test_fewer_than_ten_events_a_candidate_are_a_warning(ratio, speaks):
     told = cautions(row("cox_os", "multivariate", "model", "events_per_candidate", ratio))
-    assert ("where 10 are usual" in told) is speaks
+    assert ("than the 10 that are usual" in told) is speaks
+
+
+def few_events(name: str) -> list[pl.DataFrame]:
+    """A model that could not be fitted: what it would have rested on stands all the same."""
+    numbers = {"events": 41, "n_candidates": 16, "events_per_candidate": 2.5625, "n_retained": None}
+    return [row(name, "multivariate", "model", word, value) for word, value in numbers.items()]
+
+
+def test_few_events_are_one_warning_for_all_models_also_for_one_that_failed():
+    (told,) = tell_cautions(pl.concat([*few_events("cox_os"), *few_events("logit_asl")]))
+    assert "Overall survival (Table 2), 41 events for 16 candidates (2.6 for each); ASL (Table 3)" in told
+    assert list_events(pl.concat(few_events("cox_os")))["note"].to_list() == ["No model: nobody died"]
+
+
+@pytest.mark.parametrize(
+    ("alone", "together", "words"),
+    [
+        (0.0, 0.0, "nothing"),
+        (0.0, 1.0, "several together"),
+        (0.0, None, "nothing alone; together not tested"),
+        (None, None, "not tested"),
+    ],
+)
+def test_what_separates_is_told_from_what_was_not_tested(alone, together, words):
+    tested = (("asl", alone), ("model", together))
+    rows = [row("separation", "cox_os", variable, "is_separated", value) for variable, value in tested]
+    found = list_events(pl.concat([*few_events("cox_os"), *rows]))
+    assert found["separated"].to_list() == [words]
+
+
+def one_sided(analysis: str, group: str, variable: str, *, level: str) -> list[pl.DataFrame]:
+    """A ratio without an upper limit."""
+    numbers = {"hr": 5.0, "ci_low": 1.2, "ci_high": None}
+    return [row(analysis, group, variable, word, value, level=level) for word, value in numbers.items()]
+
+
+def test_an_interval_without_an_upper_limit_keeps_its_lower_one_and_says_why():
+    rows = one_sided("firth", "cox_os", "asl", level="univariate")
+    rows += one_sided("profile_likelihood", "cox_os", "asl", level="univariate")
+    found = compare_fits(pl.concat(rows), "cox_os").row(1, named=True)
+    assert (found["firth"], found["profile"]) == ("5.00 (1.20–none)", "1.20–none")
+    assert found["note"] == "Profile, Firth: nobody died"
+    tied = [
+        one
+        for rule in ("efron", "breslow")
+        for one in one_sided("cox_os_ties", rule, "asl", level="univariate")
+    ]
+    assert compare_ties(pl.concat(tied))["note"].to_list() == ["", "nobody died"]
+
+
+def test_stage_is_two_groups_alone_and_a_number_in_a_model_of_several():
+    alone, together = "UICC stage III or IV (vs II)", "UICC stage, per stage (II, III, IV)"
+    for analysis, make in (("firth", compare_fits), ("cox_os_ties", lambda rows, _: compare_ties(rows))):
+        group = "cox_os" if analysis == "firth" else "efron"
+        rows = [
+            row(analysis, group, "uicc_iii_iv", "hr", 2.0, level=level)
+            for level in ("univariate", "multivariate")
+        ]
+        assert make(pl.concat(rows), "cox_os")["variable"].to_list()[1::2] == [alone, together]
+    moved = row("influence", "cox_os", "uicc_iii_iv", "max_abs_dfbetas", 0.3)
+    assert list_influence(moved)["variable"][1] == together
+    assert list_proportional_hazards(row("proportional_hazards", "cox_os", "uicc_iii_iv", "p", 0.3))[
+        "variable"
+    ].to_list() == ["UICC stage"]
+
+
+def test_firth_tells_of_every_candidate_where_elimination_has_no_model():
+    rows = [row("firth", "cox_os", name, "hr", 2.0, level="multivariate") for name in ("asl", "pvtt")]
+    found = compare_fits(pl.concat([*few_events("cox_os"), *rows]), "cox_os")
+    assert found.select("variable", "ratio", "firth").rows()[1:] == [
+        ("ASL (vs none)", "–", "2.00"),
+        ("Portal vein thrombosis (vs none)", "–", "2.00"),
+    ]
+
+
+def test_naive_and_guarded_that_agree_exactly_are_explained():
+    rows = [
+        row("immortal_time", group, "asl", "hr", value, level="univariate")
+        for group, value in (("naive", 2.0), ("time_dependent", 2.0))
+    ]
+    assert tell_immortal_agreement(pl.concat(rows)).startswith("They agree exactly where nobody died")
+    assert tell_immortal_agreement(GUARDS) == tell_immortal_agreement(NOTHING) == ""
+
+
+def test_rules_for_ties_that_agree_say_that_there_are_none():
+    assert tell_ties(GUARDS) == "No two deaths share a time tonight."
+    other = pl.when(pl.col("group") == "breslow").then(pl.col("value") * 1.001).otherwise("value")
+    assert tell_ties(GUARDS.with_columns(value=other)) == tell_ties(NOTHING) == ""
+
+
+def test_resamples_without_a_model_make_the_optimism_too_small_and_may_leave_no_correction():
+    assert "optimism is understated" in cautions(GUARDS)
+    assert "No optimism-corrected number" not in cautions(GUARDS)
+    none = without(analysis="selection_stability", variable="model", statistic="corrected")
+    assert "No optimism-corrected number is given: nobody died." in cautions(none)
 
 
 @pytest.mark.parametrize(("p", "speaks"), [(0.049, True), (0.05, False), (None, False)])

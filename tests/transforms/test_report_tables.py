@@ -141,6 +141,28 @@ def test_both_models_stand_side_by_side_and_a_removed_variable_has_a_dash():
     ]
 
 
+def test_an_interval_with_one_limit_says_so_and_why():
+    rows = estimates(
+        """
+        group        | variable | statistic | value | definition
+        univariate   | asl      | hr        | 5     |
+        univariate   | asl      | ci_low    | 1.2   |
+        univariate   | asl      | ci_high   |       | Not estimated: no upper limit
+        multivariate | asl      | hr        | 4     |
+        multivariate | asl      | ci_low    |       | Not estimated: no lower limit
+        multivariate | asl      | ci_high   | 9     |
+        """,
+        analysis="cox_os",
+    )
+    assert table(compare_models(rows, "cox_os"), "univariate", "multivariate", "note") == [
+        (
+            "5.00 (1.20–none)",
+            "4.00 (none–9.00)",
+            "Univariate: no upper limit. Multivariate: no lower limit",
+        )
+    ]
+
+
 def test_a_null_estimate_and_an_ordinal_stage_are_explained_beside_their_row():
     found = compare_models(estimates(COX, analysis="cox_os"), "cox_os")
     notes = dict(found.select("variable", "note").rows())
@@ -184,7 +206,7 @@ def test_a_forest_has_only_ratios_that_exist_each_per_the_step_its_label_names()
     assert table(found, "label", "model") == [
         ("ASL (vs none)", "univariate"),
         ("UICC stage III or IV (vs II)", "univariate"),
-        ("UICC stage III or IV (vs II)", "multivariate"),
+        ("UICC stage, per stage (II, III, IV)", "multivariate"),
         ("AFP, per 10,000 ng/mL", "univariate"),
     ]
     assert found["ratio"].to_list() == pytest.approx([2.16, 2.24, 1.78, 1.00002**10_000])
