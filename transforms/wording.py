@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 NOT_ESTIMATED = "n.e."
 NOTHING = "–"
+NO_LIMIT = "none"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ COVARIATE_LABELS = LABELS | {
     "pivka_ii_per_mau_ml": Label("PIVKA-II, per 10,000 mAU/mL", step=10_000),
 }
 
+# What a covariate is in a model of several, where it is another than alone (`models.variables`).
+MULTIVARIATE_LABELS = COVARIATE_LABELS | {"uicc_iii_iv": Label("UICC stage, per stage (II, III, IV)")}
+
 LEVELS = {
     "hbv": "Hepatitis B",
     "hcv": "Hepatitis C",
@@ -138,14 +142,15 @@ def label_of(variable: str) -> str:
     return LABELS[variable].text if variable in LABELS else _plain(variable)
 
 
-def covariate_label_of(variable: str) -> str:
+def covariate_label_of(variable: str, *, is_multivariate: bool = False) -> str:
     """Return the words for a covariate of a regression, with its reference or unit."""
-    return COVARIATE_LABELS[variable].text if variable in COVARIATE_LABELS else _plain(variable)
+    labels = MULTIVARIATE_LABELS if is_multivariate else COVARIATE_LABELS
+    return labels[variable].text if variable in labels else _plain(variable)
 
 
-def candidate_label_of(variable: str) -> str:
+def candidate_label_of(variable: str, *, is_multivariate: bool = False) -> str:
     """Return the words for a covariate where no ratio is shown: without the unit that a ratio is for."""
-    return covariate_label_of(variable).split(", per ")[0]
+    return covariate_label_of(variable, is_multivariate=is_multivariate).split(", per ")[0]
 
 
 def step_of(variable: str) -> int:
@@ -197,19 +202,22 @@ def write_p(p: float | None) -> str:
 
 
 def write_ratio(ratio: float | None, ci_low: float | None, ci_high: float | None) -> str:
-    """Write a hazard or odds ratio with its 95% interval: "2.16 (1.33–3.51)"; null is "n.e."."""
+    """Write a hazard or odds ratio with its 95% interval: "2.16 (1.33–3.51)"; null is "n.e.".
+
+    An interval with one limit alone says so: "5.00 (1.20–none)"; one without any is left out.
+    """
     if not _is_number(ratio):
         return NOT_ESTIMATED
-    if not (_is_number(ci_low) and _is_number(ci_high)):
+    if not (_is_limit(ci_low) or _is_limit(ci_high)):
         return _one_ratio(ratio)
-    return f"{_one_ratio(ratio)} ({_one_ratio(ci_low)}–{_one_ratio(ci_high)})"
+    return f"{_one_ratio(ratio)} ({write_limits(ci_low, ci_high)})"
 
 
 def write_limits(low: float | None, high: float | None) -> str:
-    """Write the interval of a ratio without the ratio: "1.33–3.51"; null is "n.e."."""
-    if not (_is_number(low) and _is_number(high)):
+    """Write the interval of a ratio without the ratio: "1.33–3.51", "1.20–none"; null is "n.e."."""
+    if not (_is_limit(low) or _is_limit(high)):
         return NOT_ESTIMATED
-    return f"{_one_ratio(low)}–{_one_ratio(high)}"
+    return "–".join(_one_ratio(limit) if _is_limit(limit) else NO_LIMIT for limit in (low, high))
 
 
 def write_interval(
@@ -243,6 +251,11 @@ def write_seconds(seconds: float | None) -> str:
 
 def _limit(limit: float | None, decimals: int, open_end: str) -> str:
     return write_number(limit, decimals) if _is_number(limit) else open_end or NOTHING
+
+
+def _is_limit(limit: float | None) -> TypeGuard[float]:
+    # A limit per 10,000 units may be beyond what a float holds: it is there, and large.
+    return limit is not None and not math.isnan(limit)
 
 
 def _one_ratio(ratio: float) -> str:

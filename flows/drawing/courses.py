@@ -12,7 +12,6 @@ from flows.drawing.reason import draw_reason
 from flows.drawing.style import (
     MARKS,
     MUTED,
-    PALE_BOX,
     SMALL,
     axes_above_rows,
     dot_of,
@@ -102,9 +101,9 @@ def draw_survival(
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_major_formatter(PercentFormatter(100, decimals=0))
     axes.legend(loc="upper right")
-    # Nobody has died yet in the lower left corner, so that no curve passes there.
-    axes.text(0.02, 0.04, p_text, transform=axes.transAxes, fontsize=SMALL, bbox=PALE_BOX)
     write_rows(below, at_risk.select("group", at="month", n="n_at_risk"), title="Number at risk")
+    # Under the axis: within it there is no corner that every night's curves leave free.
+    below.set_title(p_text, loc="right", fontsize=SMALL, pad=2)
     return svg_of(figure, heading)
 
 

@@ -145,4 +145,6 @@ def _draw_ratios(axes: Axes, rows: pl.DataFrame, *, at: Mapping[str, float]) -> 
 
 
 def _two_lines(label: str) -> str:
-    return label.replace(" (", "\n(").replace(", per", ",\nper") if len(label) > LONGEST_LABEL else label
+    if len(label) <= LONGEST_LABEL:
+        return label
+    return label.replace(", per", ",\nper", 1) if ", per" in label else label.replace(" (", "\n(", 1)

@@ -12,6 +12,8 @@ from transforms.tables.alternatives import (
     compare_immortal_time,
     compare_tests,
     compare_ties,
+    tell_immortal_agreement,
+    tell_ties,
 )
 from transforms.tables.assumptions import (
     list_events,
@@ -26,6 +28,7 @@ from transforms.tables.stability import (
     list_missing,
     list_optimism,
 )
+from transforms.wording import NOTHING
 
 # Of every analysis with guards: its name, the words over its table, its ratio.
 GUARDED = (("cox_os", "Table 2", "HR"), ("logit_asl", "Table 3", "OR"))
@@ -67,12 +70,13 @@ def lay_out_guard_tables(estimates: pl.DataFrame) -> tuple[Table, ...]:
 def _immortal_time(estimates: pl.DataFrame) -> Table:
     columns = (
         Column("comparison", "Hazard ratio of", is_text=True),
-        Column("naive", "HR (95% CI)", "As the study counts"),
-        Column("naive_p", "p", "As the study counts"),
+        # Side by side, so that on a phone nobody reads the study's ratio without the guarded one.
+        Column("naive", "As the study counts", "HR (95% CI)"),
+        Column("guarded", "Guarded", "HR (95% CI)"),
+        Column("naive_p", "As the study counts", "p"),
+        Column("guarded_p", "Guarded", "p"),
+        Column("log_rank_p", "Guarded, log-rank", "p", is_optional=True),
         Column("guard", "How", "Guarded", is_text=True),
-        Column("guarded", "HR (95% CI)", "Guarded"),
-        Column("guarded_p", "p", "Guarded"),
-        Column("log_rank_p", "Log-rank p", "Guarded", is_optional=True),
         Column("n", "Events of patients", "Guarded"),
         Column("left_out", "Left out", "Guarded", is_optional=True),
     )
@@ -87,7 +91,7 @@ def _immortal_time(estimates: pl.DataFrame) -> Table:
         caption="Immortal time",
         columns=columns,
         above=above,
-        below=below,
+        below=f"{below} {tell_immortal_agreement(estimates)}".strip(),
     )
 
 
@@ -102,8 +106,9 @@ def _events(estimates: pl.DataFrame) -> Table:
     )
     above = (
         "A model with many variables and few events learns the accidents of its patients. Below 10 events "
-        "for each variable tried, its ratios are likely too far from 1. A variable separates the outcome "
-        "where all, or none, of its patients have the event: then no ratio can be given."
+        "for each variable tried, its ratios are likely too far from 1. Data are separated where a yes/no "
+        "variable (all, or none, of its patients have the event), a cut-point of a number, or a combination "
+        "of variables parts those with the event from those without: then no ratio can be given."
     )
     return lay_out(
         "guard_events_and_separation",
@@ -123,21 +128,26 @@ def _fits(estimates: pl.DataFrame, name: str, *, number: str, ratio: str) -> Tab
         Column("imputed", f"Imputed {ratio} (95% CI)", "Beside it", is_optional=True),
         Column("missing_information", "Information lost", "Beside it", is_optional=True),
     )
+    rows = compare_fits(estimates, name)
+    imputed = "The imputed ratio keeps patients with a missing value. " if _is_told(rows, "imputed") else ""
     above = (
-        "Firth's ratio is drawn towards 1 as far as few events demand. The profile interval needs no "
-        "symmetry. The imputed ratio keeps patients with a missing value. Where they agree with the study's "
-        "number, it does not hang on the method."
+        "Firth's ratio corrects the bias that few events bring, and exists where data are separated. The "
+        f"profile interval needs no symmetry. {imputed}Where they agree with the study's number, it does "
+        "not hang on the method."
     )
     below = "Information lost: the share of what the data could tell that missing values took, 0 to 1."
-    rows = compare_fits(estimates, name)
     return lay_out(
         f"guard_fits_{name}",
         rows,
         caption=f"{number} under other fits",
         columns=columns,
         above=above,
-        below=below if rows.filter(~pl.col("missing_information").is_in(["", "–"])).height else "",
+        below=below if _is_told(rows, "missing_information") else "",
     )
+
+
+def _is_told(rows: pl.DataFrame, column: str) -> bool:
+    return not rows.filter(~pl.col(column).is_in(["", NOTHING])).is_empty()
 
 
 def _selection(estimates: pl.DataFrame) -> Table:
@@ -172,7 +182,7 @@ def _optimism(estimates: pl.DataFrame) -> Table:
         Column("measure", "Measure", is_text=True),
         Column("apparent", "On its own patients"),
         Column("optimism", "Optimism"),
-        Column("corrected", "To be expected"),
+        Column("corrected", "Optimism-corrected"),
         Column("slope", "Calibration slope"),
         Column("converged", "Resamples with a model"),
         Column("asked", "Resamples asked for"),
@@ -208,7 +218,7 @@ def _proportional_hazards(estimates: pl.DataFrame) -> Table:
         "guard_proportional_hazards",
         list_proportional_hazards(estimates),
         caption="Table 2: is the hazard ratio the same at all times?",
-        columns=(*_test_columns("Variable in the model"), Column("q", "q", is_optional=True)),
+        columns=_test_columns("Variable in the model"),
         above=above,
         below="Test of scaled Schoenfeld residuals against time (Grambsch and Therneau).",
     )
@@ -239,8 +249,8 @@ def _influence(estimates: pl.DataFrame) -> Table:
     )
     above = "Whether a ratio hangs on single patients: its lowest and highest value when one is left out."
     below = (
-        "Left out in turn: the ten patients who move the ratio most. Shift: |dfbetas|, in standard errors; "
-        "influential above 2/√n."
+        "Left out in turn: everybody of up to 200 patients; of more, the ten who move the coefficient most. "
+        "Shift: |dfbetas|, in standard errors; influential above 2/√n."
     )
     return lay_out(
         "guard_influence",
@@ -314,6 +324,7 @@ def _ties(estimates: pl.DataFrame) -> Table:
         caption="Table 2 under both rules for ties",
         columns=columns,
         above=above,
+        below=tell_ties(estimates),
     )
 
 

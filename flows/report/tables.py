@@ -86,10 +86,13 @@ def _sources(sources: pl.DataFrame) -> Table:
         Column("rows_in", "Rows in"),
         Column("loaded", "Loaded"),
         Column("quarantined", "In quarantine"),
-        Column("unchanged", "Unchanged"),
+        Column("unchanged", "Already known"),
         Column("files", "Files"),
     )
-    below = "Rows in = loaded + in quarantine + unchanged; the night stops where they do not add up."
+    below = (
+        "Already known: the same file or row again. Rows in = loaded + in quarantine + already known; the "
+        "night stops where they do not add up."
+    )
     return lay_out("sources", rows, caption="Rows by source", columns=columns, below=below)
 
 

@@ -300,8 +300,8 @@ def test_guards_stand_in_a_section_of_their_own_with_a_warning_at_the_top(tmp_pa
     assert re.search(r"\d+ warnings about the study's ratios", words[: words.index("What came in Rows by")])
     assert "What to know before quoting them" in trust
     for said in (
-        "Death, ASL against none 2.16 (1.33–3.51) 0.002 ASL from the day it began 1.70 (1.33–3.51) 0.040",
-        "Alive at 2 months, counted from there 0.55",
+        "Death, ASL against none 2.16 (1.33–3.51) 1.70 (1.33–3.51) 0.002 0.040 – ASL from the day it began",
+        "0.41 (1.33–3.51) 0.55 (1.33–3.51) 0.040 0.110 0.120 Alive at 2 months, counted from there",
         "AUC 0.810 0.090 0.720 0.700 150 200",
         "a too few",
     ):

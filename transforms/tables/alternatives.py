@@ -4,20 +4,25 @@ Here: rows of texts, the study's own number always first. Not here: whether assu
 (`transforms.tables.assumptions`). Called by `flows.report`.
 """
 
+import math
+from collections.abc import Iterator
+
 import polars as pl
 
 from transforms.tables.analysis import (
     Analysis,
+    Estimate,
     Row,
     count_text,
     distinct,
+    first_or_reasons,
     join_reasons,
     n_text,
     number_text,
     p_text,
     text_frame,
 )
-from transforms.tables.regressions import per_step, ratio_of, ratio_text
+from transforms.tables.regressions import per_step, ratio_of, ratio_reasons, ratio_text
 from transforms.wording import NOTHING, covariate_label_of, write_limits
 
 # What is compared: variable, level, the guard's group, words.
@@ -64,8 +69,52 @@ def _immortal(analysis: Analysis, variable: str, level: str, *, guard: str, word
         "log_rank_p": p_text(analysis.find(guard, variable, "p_log_rank", level=level)),
         "n": n_text(hazard[guard]),
         "left_out": count_text(analysis, guard, variable, level=level, statistic="n_left_out"),
-        "note": join_reasons({"naive": hazard["naive"], "guarded": hazard[guard]}),
+        "note": join_reasons(
+            {
+                words: ratio_reasons(analysis, name, variable, level=level, statistic="hr")
+                for words, name in (("naive", "naive"), ("guarded", guard))
+            }
+        ),
     }
+
+
+def tell_immortal_agreement(estimates: pl.DataFrame) -> str:
+    """Say when naive and guarded must be the same, where a comparison has them the same in all digits."""
+    analysis = Analysis(estimates, "immortal_time")
+    equal = (
+        _is_equal(analysis, ("naive", guard), variable, level=level) for variable, level, guard, _ in IMMORTAL
+    )
+    return AGREE_EXACTLY if any(equal) else ""
+
+
+AGREE_EXACTLY = (
+    "They agree exactly where nobody died or was lost before the last onset of ASL (for recovery: before the "
+    "landmark)."
+)
+
+
+def _is_equal(analysis: Analysis, groups: tuple[str, str], variable: str, *, level: str) -> bool | None:
+    """Whether two groups have the same ratio, limits and p; null where either has no ratio."""
+    pairs = list(_pairs(analysis, groups, variable, level=level))
+    if None in pairs[0]:
+        return None
+    return all(
+        one is not None and other is not None and math.isclose(one, other, rel_tol=SAME, abs_tol=SAME)
+        for one, other in pairs
+        if (one, other) != (None, None)
+    )
+
+
+# Two programs of the same estimate differ by less, two estimates by more.
+SAME = 1e-7
+
+
+def _pairs(
+    analysis: Analysis, groups: tuple[str, str], variable: str, *, level: str
+) -> Iterator[tuple[float | None, float | None]]:
+    for statistic in ("hr", "ci_low", "ci_high", "p"):
+        one, other = (analysis.value(group, variable, statistic, level=level) for group in groups)
+        yield one, other
 
 
 def compare_fits(estimates: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -102,13 +151,12 @@ def _has(analysis: Analysis, group: str, variable: str, *, model: str) -> bool:
 
 def _fits(found: dict[str, Analysis], variable: str, *, name: str, model: str) -> Row:
     statistic = ratio_of(name)
-    reasons = {"Maximum likelihood": found[name].find(model, variable, statistic)} | {
-        words: found[fit].find(name, variable, word, level=model)
-        for words, fit, word in (
-            ("Profile", "profile_likelihood", "ci_low"),
-            ("Firth", "firth", statistic),
-            ("Imputed", "multiple_imputation", statistic),
-        )
+    reasons = {
+        "Maximum likelihood": ratio_reasons(found[name], model, variable),
+        "Profile": first_or_reasons(*_profile(found, name, variable, model=model)),
+    } | {
+        words: ratio_reasons(found[fit], name, variable, level=model, statistic=statistic)
+        for words, fit in (("Firth", "firth"), ("Imputed", "multiple_imputation"))
     }
     firth, imputed = (
         ratio_text(found[fit], name, variable, level=model, statistic=statistic)
@@ -118,10 +166,10 @@ def _fits(found: dict[str, Analysis], variable: str, *, name: str, model: str) -
         name, variable, "fraction_missing_information", level=model
     )
     return {
-        "variable": covariate_label_of(variable),
+        "variable": _label(variable, model),
         "is_level": True,
         "ratio": ratio_text(found[name], model, variable),
-        "profile": _limits(found["profile_likelihood"], name, variable, level=model),
+        "profile": _limits(_profile(found, name, variable, model=model), variable),
         "firth": firth,
         "imputed": imputed,
         "missing_information": number_text(information, 2),
@@ -129,9 +177,22 @@ def _fits(found: dict[str, Analysis], variable: str, *, name: str, model: str) -
     }
 
 
-def _limits(analysis: Analysis, group: str, variable: str, *, level: str) -> str:
-    limits = [analysis.find(group, variable, name, level=level) for name in ("ci_low", "ci_high")]
-    if not limits[0].is_made:
+def _label(variable: str, model: str) -> str:
+    return covariate_label_of(variable, is_multivariate=model == "multivariate")
+
+
+def _profile(
+    found: dict[str, Analysis], name: str, variable: str, *, model: str
+) -> tuple[Estimate, Estimate]:
+    low, high = (
+        found["profile_likelihood"].find(name, variable, limit, level=model)
+        for limit in ("ci_low", "ci_high")
+    )
+    return low, high
+
+
+def _limits(limits: tuple[Estimate, Estimate], variable: str) -> str:
+    if not any(limit.is_made for limit in limits):
         return NOTHING
     low, high = (per_step(limit.value, variable) for limit in limits)
     return write_limits(low, high)
@@ -151,11 +212,26 @@ def compare_ties(estimates: pl.DataFrame) -> pl.DataFrame:
 TIES = ("efron", "breslow")
 
 
+def tell_ties(estimates: pl.DataFrame) -> str:
+    """Say that there are no ties, where both rules give the same of every variable."""
+    analysis = Analysis(estimates, "cox_os_ties")
+    equal = [
+        _is_equal(analysis, TIES, variable, level=model)
+        for model in SECTIONS
+        for variable in analysis.variables_at("efron", level=model)
+    ]
+    known = [one for one in equal if one is not None]
+    return "No two deaths share a time tonight." if known and all(known) else ""
+
+
 def _ties(analysis: Analysis, variable: str, model: str) -> Row:
     ratios = {rule: ratio_text(analysis, rule, variable, level=model, statistic="hr") for rule in TIES}
     tests = {f"{rule}_p": p_text(analysis.find(rule, variable, "p", level=model)) for rule in TIES}
-    reasons = {rule.capitalize(): analysis.find(rule, variable, "hr", level=model) for rule in TIES}
-    words = {"variable": covariate_label_of(variable), "is_level": True}
+    reasons = {
+        rule.capitalize(): ratio_reasons(analysis, rule, variable, level=model, statistic="hr")
+        for rule in TIES
+    }
+    words = {"variable": _label(variable, model), "is_level": True}
     return {**words, **ratios, **tests, "note": join_reasons(reasons)}
 
 
@@ -190,7 +266,7 @@ def _tests(analysis: Analysis, variable: str, model: str) -> Row:
     cells = {words: p_text(test) for words, test in tests.items()}
     reasons = {words.replace("_", " ").capitalize(): test for words, test in tests.items()}
     return {
-        "variable": covariate_label_of(variable),
+        "variable": _label(variable, model),
         "is_level": True,
         **cells,
         "note": join_reasons(reasons),

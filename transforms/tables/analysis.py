@@ -119,6 +119,12 @@ def why_missing(estimate: Estimate) -> str:
     return (estimate.definition or "no reason was given").removeprefix("Not estimated: ")
 
 
+def first_or_reasons(*found: Estimate) -> Estimate:
+    """Return the first estimate; where any is null, a null one with the reasons of all that are."""
+    reasons = distinct(reason for reason in map(why_missing, found) if reason)
+    return Estimate(definition=". ".join(reasons)) if reasons else found[0]
+
+
 def join_reasons(reasons: Mapping[str, Estimate]) -> str:
     """Return why estimates are null, each after the words it stands under, the same reason once."""
     told = {words: why_missing(found) for words, found in reasons.items()}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from transforms.tables.alternatives import IMMORTAL
-from transforms.tables.analysis import Analysis
+from transforms.tables.analysis import Analysis, why_missing
 from transforms.tables.assumptions import (
     REGRESSIONS,
     list_influence,
@@ -45,19 +45,28 @@ def tell_cautions(estimates: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _events(estimates: pl.DataFrame) -> Iterator[str]:
-    for name in (*REGRESSIONS, "logit_asl_liver_dose"):
-        analysis = Analysis(estimates, name)
-        found = analysis.find("multivariate", "model", "events_per_candidate")
-        if found.value is not None and found.value < FEWEST_EVENTS:
-            events, candidates = (
-                write_number(analysis.value("multivariate", "model", word), 0)
-                for word in ("events", "n_candidates")
-            )
-            yield (
-                f"{model_of(name)}: {events} events for {candidates} candidate variables, "
-                f"{write_number(found.value, 1)} for each, where {FEWEST_EVENTS} are usual. With so few, the "
-                "ratios of the multivariate model tend to lie too far from 1."
-            )
+    told = [_few_events(Analysis(estimates, name)) for name in (*REGRESSIONS, "logit_asl_liver_dose")]
+    few = [words for words in told if words]
+    if few:
+        yield (
+            f"Fewer events for each candidate variable than the {FEWEST_EVENTS} that are usual: "
+            f"{'; '.join(few)}. With so few, the ratios of a multivariate model tend to lie too far from 1, "
+            "or there is no model at all."
+        )
+
+
+def _few_events(analysis: Analysis) -> str:
+    """Tell the events of a model, fitted or not, where they are few for its candidates."""
+    ratio, events, candidates = (
+        analysis.value("multivariate", "model", word)
+        for word in ("events_per_candidate", "events", "n_candidates")
+    )
+    if ratio is None or ratio >= FEWEST_EVENTS:
+        return ""
+    return (
+        f"{model_of(analysis.name)}, {write_number(events, 0)} events for {write_number(candidates, 0)} "
+        f"candidates ({write_number(ratio, 1)} for each)"
+    )
 
 
 def _separation(estimates: pl.DataFrame) -> Iterator[str]:
@@ -126,7 +135,11 @@ def _small(estimates: pl.DataFrame, name: str, group: str) -> str:
 
 
 def _named(variable: str) -> str:
-    return "all variables together" if variable == "global" else candidate_label_of(variable)
+    return "all variables together" if variable == "global" else _candidate(variable)
+
+
+def _candidate(variable: str) -> str:
+    return candidate_label_of(variable, is_multivariate=True)
 
 
 def _influence(estimates: pl.DataFrame) -> Iterator[str]:
@@ -139,7 +152,7 @@ def _influence(estimates: pl.DataFrame) -> Iterator[str]:
         if moved:
             yield (
                 f"{model_of(name)}: without one single patient the ratio of "
-                f"{'; '.join(map(candidate_label_of, moved))} lies on the other side of 1."
+                f"{'; '.join(map(_candidate, moved))} lies on the other side of 1."
             )
 
 
@@ -157,7 +170,7 @@ def _selection(estimates: pl.DataFrame) -> Iterator[str]:
         model = Analysis(estimates, name)
         shares = {one: stability.value(name, one, "inclusion_percent") for one in stability.variables(name)}
         rare = [
-            f"{candidate_label_of(variable)} ({write_number(percent, 0)}%)"
+            f"{_candidate(variable)} ({write_number(percent, 0)}%)"
             for variable, percent in shares.items()
             if percent is not None
             and percent < LEAST_INCLUSION_PERCENT
@@ -168,14 +181,19 @@ def _selection(estimates: pl.DataFrame) -> Iterator[str]:
                 f"{model_of(name)}: the multivariate model holds {'; '.join(rare)}, which fewer than half of "
                 "the resamples would have kept. Other patients would likely have given another model."
             )
-        asked, converged = (
-            stability.value(name, "model", word) for word in ("resamples", "resamples_converged")
+        yield from _converged(stability, name)
+
+
+def _converged(stability: Analysis, name: str) -> Iterator[str]:
+    asked, converged = (stability.value(name, "model", word) for word in ("resamples", "resamples_converged"))
+    if asked and converged is not None and converged < LEAST_CONVERGED * asked:
+        why = why_missing(stability.find(name, "model", "corrected"))
+        no_correction = f" No optimism-corrected number is given: {why}." if why else ""
+        yield (
+            f"{model_of(name)}: {write_number(converged, 0)} of {write_number(asked, 0)} resamples gave "
+            "a model. The numbers on selection rest on those alone, and the optimism is understated, since "
+            f"the resamples without a model are the hardest ones.{no_correction}"
         )
-        if asked and converged is not None and converged < LEAST_CONVERGED * asked:
-            yield (
-                f"{model_of(name)}: {write_number(converged, 0)} of {write_number(asked, 0)} resamples gave "
-                "a model. The numbers on selection rest on those alone."
-            )
 
 
 def _missing(estimates: pl.DataFrame) -> Iterator[str]:

@@ -4,11 +4,18 @@ Here: rows of texts, and the numbers of a forest plot. Not here: what guards say
 (`transforms.tables.alternatives`, `transforms.tables.assumptions`). Called by `flows.report`.
 """
 
-from collections.abc import Mapping
-
 import polars as pl
 
-from transforms.tables.analysis import Analysis, Estimate, Row, n_text, p_text, text_frame, why_missing
+from transforms.tables.analysis import (
+    Analysis,
+    Estimate,
+    Row,
+    first_or_reasons,
+    n_text,
+    p_text,
+    text_frame,
+    why_missing,
+)
 from transforms.wording import NOTHING, covariate_label_of, step_of, write_number, write_ratio
 
 MODELS = ("univariate", "multivariate")
@@ -32,7 +39,7 @@ def compare_models(estimates: pl.DataFrame, analysis_name: str) -> pl.DataFrame:
         cells = {model: ratio_text(analysis, model, variable) for model in MODELS}
         rows.append(
             {"variable": covariate_label_of(variable), "n": n_text(found["univariate"]), **cells, **tests}
-            | {"note": _model_notes(found, set_aside.find("set_aside", variable, ratio))}
+            | {"note": _model_notes(analysis, variable, set_aside.find("set_aside", variable, ratio))}
         )
     columns = (
         *("variable", "n", "univariate", "univariate_p", "univariate_q"),
@@ -52,7 +59,8 @@ def list_ratios(estimates: pl.DataFrame, analysis_name: str) -> pl.DataFrame:
         for model in MODELS:
             numbers = _ratio(analysis, model, variable)
             if all(number is not None and 0 < number < float("inf") for number in numbers):
-                rows.append((covariate_label_of(variable), model, *numbers))
+                label = covariate_label_of(variable, is_multivariate=model == "multivariate")
+                rows.append((label, model, *numbers))
     schema = {"label": pl.String, "model": pl.String} | dict.fromkeys(
         ("ratio", "ci_low", "ci_high"), pl.Float64
     )
@@ -89,11 +97,20 @@ def ratio_text(analysis: Analysis, group: str, variable: str, *, level: str = ""
     return write_ratio(*numbers)
 
 
-def _model_notes(found: Mapping[str, Estimate], set_aside: Estimate) -> str:
-    reasons = {model: why_missing(found[model]) for model in MODELS}
+def ratio_reasons(
+    analysis: Analysis, group: str, variable: str, *, level: str = "", statistic: str = ""
+) -> Estimate:
+    """Return the ratio that `ratio_text` writes; where it or a limit of it is null, the reasons for that."""
+    names = (statistic or ratio_of(analysis.name), "ci_low", "ci_high")
+    return first_or_reasons(*(analysis.find(group, variable, name, level=level) for name in names))
+
+
+def _model_notes(analysis: Analysis, variable: str, set_aside: Estimate) -> str:
+    reasons = {model: why_missing(ratio_reasons(analysis, model, variable)) for model in MODELS}
     reasons["multivariate"] = reasons["multivariate"] or why_missing(set_aside)
     notes = [f"{model.capitalize()}: {reason}" for model, reason in reasons.items() if reason]
-    if "ordinal" in (found["multivariate"].definition or ""):
+    found = analysis.find("multivariate", variable, ratio_of(analysis.name))
+    if "ordinal" in (found.definition or ""):
         notes.append("Multivariate: stage as an ordinal number (II, III, IV), for one stage more")
     return ". ".join(notes)
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from transforms.tables.analysis import (
     Analysis,
+    Estimate,
     Row,
     count_text,
     distinct,
@@ -41,7 +42,7 @@ def list_inclusion(estimates: pl.DataFrame) -> pl.DataFrame:
     variables = distinct(one for name in REGRESSIONS for one in stability.variables(name) if one != "model")
     rows: list[Row] = []
     for variable in variables:
-        cells: dict[str, object] = {"variable": candidate_label_of(variable)}
+        cells: dict[str, object] = {"variable": candidate_label_of(variable, is_multivariate=True)}
         found = {name: stability.find(name, variable, "inclusion_percent") for name in REGRESSIONS}
         for name, percent in found.items():
             is_kept = models[name].find("multivariate", variable, ratio_of(name)).is_made
@@ -72,10 +73,20 @@ def list_optimism(estimates: pl.DataFrame) -> pl.DataFrame:
             )
             rows.append(
                 {"model": model_of(name), "measure": MEASURES[name], "asked": asked, "converged": converged}
-                | {**numbers, "note": why_missing(corrected)}
+                | {**numbers, "note": join_reasons(_reasons(stability, name))}
             )
     columns = ("model", "measure", "asked", "converged", "apparent", "optimism", "corrected", "slope", "note")
     return text_frame(rows, columns)
+
+
+def _reasons(stability: Analysis, name: str) -> dict[str, Estimate]:
+    words = {
+        "Apparent": "apparent",
+        "Optimism": "optimism",
+        "Corrected": "corrected",
+        "Slope": "calibration_slope",
+    }
+    return {told: stability.find(name, "model", statistic) for told, statistic in words.items()}
 
 
 def list_missing(estimates: pl.DataFrame) -> pl.DataFrame:
@@ -88,7 +99,7 @@ def list_missing(estimates: pl.DataFrame) -> pl.DataFrame:
     lacking = [one for one in variables if analysis.value("all", one, "n_missing") != 0]
     rows: list[Row] = [
         {
-            "variable": candidate_label_of(variable),
+            "variable": candidate_label_of(variable, is_multivariate=True),
             "n_missing": count_text(analysis, "all", variable, statistic="n_missing"),
             "percent": percent_text(analysis.value("all", variable, "percent"), 1),
             "note": why_missing(analysis.find("all", variable, "percent")),
