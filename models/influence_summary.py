@@ -13,7 +13,8 @@ import numpy as np
 from models.estimate import Floats, Integers, exponential
 from transforms.errors import NotEstimableError
 
-# Up to here everyone is left out in turn, beyond it the ten who by their dfbetas move a coefficient most.
+# Up to here everyone is left out in turn, beyond it the ten who by their dfbetas pull a coefficient up most,
+# and the ten who pull it down most.
 MOST_REFITS = 200
 N_LEFT_OUT = 10
 
@@ -67,16 +68,16 @@ def _influence(dfbetas: Floats, place: int, *, name: str, refit: Callable[[int],
 
 
 def _left_out(dfbetas: Floats, place: int) -> Integers:
-    """All rows, of many those with the largest |dfbetas|; of equals those that a full sort puts first.
+    """All rows; of many those with the largest and the smallest dfbetas.
 
-    So the choice does not depend on the order of the rows.
+    Of equals, those that a full sort puts first: so the choice does not depend on the order of the rows.
     """
-    sizes = np.abs(dfbetas[:, place])
-    if len(sizes) <= MOST_REFITS:
-        return np.arange(len(sizes))
-    tenth = np.partition(sizes, -N_LEFT_OUT)[-N_LEFT_OUT]
-    candidates = np.flatnonzero(sizes >= tenth * (1 - 1e-9))
-    values = np.round(dfbetas[candidates], 9)
-    order = np.lexsort([*values.T, -np.round(sizes[candidates], 9)])
-    chosen: Integers = candidates[order[:N_LEFT_OUT]]
+    if len(dfbetas) <= MOST_REFITS:
+        return np.arange(len(dfbetas))
+    values = np.round(dfbetas, 9)
+    pull = values[:, place]
+    ends = np.partition(pull, (N_LEFT_OUT, -N_LEFT_OUT))
+    candidates = np.flatnonzero((pull <= ends[N_LEFT_OUT]) | (pull >= ends[-N_LEFT_OUT]))
+    order = candidates[np.lexsort([*values[candidates].T, pull[candidates]])]
+    chosen: Integers = np.concatenate([order[:N_LEFT_OUT], order[-N_LEFT_OUT:]])
     return chosen

@@ -67,12 +67,8 @@ class SelectionStability:
 
     @property
     def corrected(self) -> float | None:
-        """What the chosen model may be expected to reach in new patients.
-
-        None where fewer than half of the resamples converged: those that did are the easiest.
-        """
-        is_enough = 2 * self.n_converged >= self.n_resamples
-        return self.apparent - self.optimism if is_enough and self.optimism is not None else None
+        """What the chosen model may be expected to reach in new patients."""
+        return None if self.optimism is None else self.apparent - self.optimism
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,15 @@ OF_FORM = (
     "straight line, beside the variables that elimination retained: likelihood-ratio test; a small p speaks "
     "against one ratio for each unit more"
 )
+# By whether the model is Cox's.
+DFBETAS = {
+    True: "score residual times inverse information (R's residuals of type dfbetas)",
+    False: "one Newton step of the deviance residual, scaled by the deviance left (R's dfbetas of a glm)",
+}
 OF_INFLUENCE = (
-    "dfbetas: by how many standard errors the coefficient moves without one patient; influential: more than "
-    "2 / sqrt(n); ratio_without: the lowest and highest ratio of fits that leave out one patient (of more "
-    "than 200 patients, one of the ten who move it most)"
+    "dfbetas: about how many standard errors the coefficient moves without one patient, by {dfbetas}; "
+    "influential: more than 2 / sqrt(n); ratio_without: the lowest and highest ratio of exact fits that "
+    "leave out one patient (of more than 200 patients, one of the ten who pull it up or down most)"
 )
 
 MeasuredInfluence = CoxInfluence | LogisticInfluence
@@ -63,9 +68,10 @@ def _tell_hazards(selected: SelectedModel, ties: Ties) -> list[Row]:
     except NotEstimableError as reason:
         return tell_failure(topic(ALL_TOGETHER), TEST, reason)
     tests = {**checked.by_variable, ALL_TOGETHER: checked.all_together}
+    told = f"{OF_HAZARDS}. {selected.regression.told(ties)}"
     rows: list[Row] = []
     for word, test in tests.items():
-        rows += tell(topic(word), TEST, partial(_found_test, test, selected, OF_HAZARDS))
+        rows += tell(topic(word), TEST, partial(_found_test, test, selected, told))
     return rows
 
 
@@ -109,7 +115,7 @@ def _found_form(selected: SelectedModel, word: str, ties: Ties) -> Finding:
     test = linearity_test(
         selected.covariates.select(word, *beside).to_numpy(), 0, build=lambda matrix: make(matrix, everyone)
     )
-    return _found_test(test, selected, OF_FORM)
+    return _found_test(test, selected, f"{OF_FORM}. {selected.regression.told(ties)}")
 
 
 def _tell_influence(selected: SelectedModel, ties: Ties) -> list[Row]:
@@ -120,7 +126,7 @@ def _tell_influence(selected: SelectedModel, ties: Ties) -> list[Row]:
         return tell_failure(topic("model"), INFLUENCE, reason)
     rows: list[Row] = []
     for influence in measured.coefficients:
-        rows += tell(topic(influence.name), INFLUENCE, partial(_found_influence, influence, selected))
+        rows += tell(topic(influence.name), INFLUENCE, partial(_found_influence, influence, selected, ties))
     return rows
 
 
@@ -132,9 +138,10 @@ def _measure(selected: SelectedModel, ties: Ties) -> MeasuredInfluence:
     return measure_logistic_influence(_retained(selected), events)
 
 
-def _found_influence(influence: Influence, selected: SelectedModel) -> Finding:
+def _found_influence(influence: Influence, selected: SelectedModel, ties: Ties) -> Finding:
     numbers = {name: getattr(influence, name) for name in INFLUENCE}
-    found = _found(selected, numbers, OF_INFLUENCE)
+    definition = OF_INFLUENCE.format(dfbetas=DFBETAS[has_durations(selected.regression)])
+    found = _found(selected, numbers, f"{definition}. {selected.regression.told(ties)}")
     reasons = dict.fromkeys(INFLUENCE, influence.reason or "")
     return Finding(found.numbers, found.definition, n=found.n, events=found.events, reasons=reasons)
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from models.estimate import Coefficient
 from models.study.options import StudyOptions
-from models.study.rows import Finding, Row, Topic, tell, tell_failure
+from models.study.rows import Finding, Row, Topic, tell
 from models.study.selected_model import REMOVED_BY, ModelFit, Regression, SelectedModel, complete_rows
 from models.survival.partial_likelihood import Ties
 from models.variables import Variable, with_ordinal_stage
@@ -141,9 +141,18 @@ def _numbers_of_fit(fit: ModelFit | None) -> dict[str, float | None]:
 def _tell_set_aside(selected: SelectedModel) -> list[Row]:
     regression = selected.regression
     rows: list[Row] = []
+    n, n_events = selected.outcome.height, int(selected.outcome[regression.outcome[-1]].sum())
     for name, reason in selected.set_aside.items():
         topic = Topic(f"{regression.analysis}_elimination", "set_aside", name)
-        rows += tell_failure(topic, (regression.ratio, "p"), reason)
+        statistics = (regression.ratio, "p")
+        finding = Finding(
+            dict.fromkeys(statistics),
+            f"Set aside before elimination, alone among the {n:,} patients who have every candidate",
+            n=n,
+            events=n_events,
+            reasons=dict.fromkeys(statistics, str(reason)),
+        )
+        rows += tell(topic, statistics, partial(_itself, finding))
     return rows
 
 

@@ -22,7 +22,6 @@ INCLUSION = ("inclusion_percent",)
 MODEL = ("resamples", "resamples_converged", "apparent", "optimism", "corrected", "calibration_slope")
 MEASURES = {True: "Harrell's concordance", False: "Area under the ROC curve"}
 NONE_CONVERGED = "the elimination converged in none of the resamples"
-TOO_FEW_CONVERGED = "fewer than half of the resamples converged, and those that did are the easiest"
 NO_SLOPE = "no resample converged on a model with a variable"
 
 
@@ -121,11 +120,7 @@ def _tell_model(selected: SelectedModel, found: SelectionStability, options: Stu
 def _found(selected: SelectedModel, numbers: dict[str, float | None], definition: str) -> Finding:
     outcome = selected.outcome
     n_events = int(outcome[selected.regression.outcome[-1]].sum())
-    reasons = {
-        **dict.fromkeys((*INCLUSION, *MODEL), NONE_CONVERGED),
-        "corrected": TOO_FEW_CONVERGED,
-        "calibration_slope": NO_SLOPE,
-    }
+    reasons = {**dict.fromkeys((*INCLUSION, *MODEL), NONE_CONVERGED), "calibration_slope": NO_SLOPE}
     return Finding(numbers, definition, n=outcome.height, events=n_events, reasons=reasons)
 
 

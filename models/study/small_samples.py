@@ -30,8 +30,7 @@ BY_FIRTH = (
     "are separated and is less biased where events are few; profile interval and likelihood-ratio p"
 )
 BY_PROFILE = (
-    "Profile-likelihood 95 % interval and likelihood-ratio p: where Wald's differs, the sample is too small "
-    "for Wald's"
+    "Profile-likelihood 95 % interval and likelihood-ratio p; where Wald's are far from them, trust these"
 )
 OF_SEPARATION = (
     "Whether the variable alone, or all candidates together (model), part those with the event from those "
@@ -159,7 +158,7 @@ def _found_one(
     covariates, outcome = complete_rows(cohort, regression, (variable,))
     _refuse_many(outcome.height)
     (profile,) = guard.fit(regression, covariates, outcome, ties=ties)
-    return _found(guard, profile, regression, outcome=outcome, meaning=f"{variable.meaning}. ")
+    return _found(guard, profile, regression, outcome=outcome, meaning=f"{variable.meaning}. ", ties=ties)
 
 
 def _tell_together(guard: Guard, selected: SelectedModel, *, ties: Ties) -> list[Row]:
@@ -173,7 +172,7 @@ def _tell_together(guard: Guard, selected: SelectedModel, *, ties: Ties) -> list
     rows: list[Row] = []
     for one in profiles:
         meaning = f"{meanings[one.name]}. {TOGETHER}. "
-        found = partial(_found, guard, one, regression, outcome=selected.outcome, meaning=meaning)
+        found = partial(_found, guard, one, regression, outcome=selected.outcome, meaning=meaning, ties=ties)
         rows += tell(topic(one.name), words, found)
     return rows
 
@@ -196,7 +195,7 @@ def _varying(covariates: pl.DataFrame) -> pl.DataFrame:
 
 
 def _found(
-    guard: Guard, profile: Profile, regression: Regression, *, outcome: pl.DataFrame, meaning: str
+    guard: Guard, profile: Profile, regression: Regression, *, outcome: pl.DataFrame, meaning: str, ties: Ties
 ) -> Finding:
     ratio = profile.ratio
     numbers = {
@@ -208,5 +207,7 @@ def _found(
     }
     reasons = dict.fromkeys(("ci_low", "ci_high"), profile.reason or "")
     n_events = int(outcome[regression.outcome[-1]].sum())
-    definition = f"{meaning}{guard.told}"
+    # The method's last words are Wald's, which this is not.
+    method = regression.told(ties).replace(", Wald's p and 95 % interval", "")
+    definition = f"{meaning}{guard.told}. {method}"
     return Finding(numbers, definition, n=outcome.height, events=n_events, reasons=reasons)

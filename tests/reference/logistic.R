@@ -177,13 +177,13 @@ form_cox <- function(case, x, time, event, words) for (word in words) {
   keep(case, word, chi_square = chi, p = pchisq(chi, 1, lower.tail = FALSE))
 }
 
-# Influence: sums over patients, and the exact refits without each, from 201 patients on each of the ten most
-# influential.
+# Influence: sums over patients, and the exact refits without each, from 201 patients on without each of the ten
+# who pull the coefficient up most and of the ten who pull it down most.
 influence_logistic <- function(case, x, y) {
   fit <- fit_glm(x, y); all <- dfbetas(fit)
   for (j in seq_len(ncol(x))) {
     d <- all[, j + 1]
-    left_out <- if (length(d) <= 200) seq_along(d) else order(-abs(d))[1:10]
+    left_out <- if (length(d) <= 200) seq_along(d) else c(order(d)[1:10], order(-d)[1:10])
     without <- sapply(left_out, function(i) coef(fit_glm(x[-i, , drop = FALSE], y[-i]))[[j + 1]])
     keep(case, colnames(x)[j], max_abs_dfbetas = max(abs(d)), n_influential = sum(abs(d) > 2 / sqrt(length(d))),
       sum = sum(d), sum_abs = sum(abs(d)), squares = sum(d^2),
