@@ -250,10 +250,7 @@ class _Deaths:
 
     @classmethod
     def of(cls, likelihood: PartialLikelihood, hazard: Floats) -> "_Deaths":
-        n_at = likelihood.n_events_at
-        time = np.repeat(np.arange(len(n_at)), n_at)
-        rank = np.arange(len(time)) - np.repeat(np.cumsum(n_at) - n_at, n_at)
-        share = rank / n_at[time] if likelihood.ties == "efron" else np.zeros(len(time))
+        time, share = likelihood.tied_shares
         bare = cls(likelihood, time, share, np.ones(len(time)))
         return replace(bare, one_over_sum=1 / bare.mean(hazard))
 

@@ -56,6 +56,17 @@ class PartialLikelihood:
         return np.bincount(self.event_places, minlength=len(self.event_times))
 
     @cached_property
+    def tied_shares(self) -> tuple[Integers, Floats]:
+        """For every event its time's place, and the share of the tied deaths that have left before it."""
+        n_at = self.n_events_at
+        time = np.repeat(np.arange(len(n_at)), n_at)
+        if self.ties == "breslow":
+            return time, np.zeros(len(time))
+        rank = np.arange(len(time)) - np.repeat(np.cumsum(n_at) - n_at, n_at)
+        shares: Floats = rank / n_at[time]
+        return time, shares
+
+    @cached_property
     def centred(self) -> Floats:
         """The covariates less their means, which changes no result and saves digits."""
         centred: Floats = self.matrix - self.matrix.mean(axis=0)
@@ -180,7 +191,7 @@ class _RiskSums:
         np.add.at(dying, place, weighted[dead])
         total = likelihood.over_rows_at_risk(hazard)
         part_dying = np.bincount(place, hazard[dead], minlength=n_times) / total
-        time, share = _tied_shares(likelihood)
+        time, share = likelihood.tied_shares
         left = 1 - share * part_dying[time]
         c = 1 / left
 
@@ -225,14 +236,3 @@ class _RiskSums:
         )
         information: Floats = matrix.T @ (exposure[:, None] * matrix) - squares
         return information
-
-
-def _tied_shares(likelihood: PartialLikelihood) -> tuple[Integers, Floats]:
-    """For every event its time's place, and the share of the tied deaths that have left before it."""
-    n_at = likelihood.n_events_at
-    time = np.repeat(np.arange(len(n_at)), n_at)
-    if likelihood.ties == "breslow":
-        return time, np.zeros(len(time))
-    rank = np.arange(len(time)) - np.repeat(np.cumsum(n_at) - n_at, n_at)
-    shares: Floats = rank / n_at[time]
-    return time, shares
