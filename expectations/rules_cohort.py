@@ -9,11 +9,15 @@ import polars as pl
 
 from expectations.rule import Rule, is_between, is_not_before, is_true
 from transforms.clinical import ASL_BELOW_CELLS_PER_UL, DAYS_PER_MONTH
+from transforms.counts.course_checks import DAYS_AFTER_DEATH
 
 _COMPARE_DATES = "Compare the patient's rows in patients and follow_up: correct the one that is wrong"
 _REPORT = "The platform contradicts itself: report it as a bug"
 
 _ONSET_DAYS = (pl.col("asl_onset_months") * DAYS_PER_MONTH).round()
+_OS_DAYS, _LAST_COUNT_DAYS = (
+    (pl.col(name) * DAYS_PER_MONTH).round() for name in ("os_months", "last_count_months")
+)
 _RT_DAYS = (pl.col("rt_end_date") - pl.col("rt_start_date")).dt.total_days()
 
 COHORT_MEASURES = {
@@ -23,6 +27,7 @@ COHORT_MEASURES = {
     "asl_begins_in_rt": (_ONSET_DAYS >= 0) & (_ONSET_DAYS <= _RT_DAYS),
     "recovery_follows_asl": pl.col("recovery_months").is_null()
     | (pl.col("recovery_months") >= pl.col("asl_onset_months")).fill_null(value=False),
+    "counts_end_with_life": ~pl.col("has_died") | (_LAST_COUNT_DAYS <= _OS_DAYS + DAYS_AFTER_DEATH),
     "death_ends_pfs": ~pl.col("has_died") | pl.col("has_progressed_or_died"),
     "pfs_event_is_told": pl.col("has_progressed_or_died") == (pl.col("has_progressed") | pl.col("has_died")),
 }
@@ -52,6 +57,20 @@ COHORT_RULES = (
         | {"found": "pfs_months above os_months", "expected": "pfs_months up to os_months"},
         reason="Death ends both.",
         remedy=_COMPARE_DATES,
+    ),
+    Rule(
+        name="counts_end_with_the_patients_life",
+        table="cohort",
+        column="os_months",
+        **is_true(
+            "counts_end_with_life",
+            found="counts on several days after the patient's death",
+            expected="a death_date no earlier than the day before the last count",
+            null_means="No count, or no follow-up, passes",
+        ),
+        reason="One draw after death has a wrong date, and is left out; several tell of a wrong day of "
+        "death, which survival would count by.",
+        remedy="Compare death_date in follow_up with the days of the patient's counts: correct the wrong one",
     ),
     Rule(
         name="death_ends_progression_free_survival",

@@ -114,6 +114,7 @@ def derive_cohort(
         _month_values(monthly_counts),
         _nadirs(course),
         _onsets_and_recoveries(course),
+        course.group_by(PATIENT_KEY).agg(last_count_months=pl.col("months_from_rt_start").max()),
         _il7(cytokines),
         follow_up.select(*PATIENT_KEY, "last_contact_date", "death_date", "progression_date"),
         _NO_COVERAGE if coverage is None else coverage,

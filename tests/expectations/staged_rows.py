@@ -148,6 +148,7 @@ HEALTHY: Mapping[str, Mapping[str, object]] = {
         "tlc_month_2_cells_per_ul": 1100.0,
         "has_recovered": True,
         "recovery_months": 2.0,
+        "last_count_months": 11.5,
         "pre_rt_il7_pg_ml": 2.6,
         "post_rt_il7_pg_ml": 4.1,
         "pre_rt_il7_range": "within",

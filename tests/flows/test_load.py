@@ -234,6 +234,15 @@ def test_a_landing_folder_that_is_not_there_is_bad_usage(tmp_path: Path):
         load_landing(night_of(tmp_path / "nowhere"))
 
 
+def test_counts_on_several_days_after_death_leave_the_patient_out_and_say_why(landing: Path):
+    late = (count("P2", "2024-09-10", 900), count("P2", "2024-09-17", 950))
+    write_table(landing, "counts/late.csv", *late, header=COUNTS_HEADER)
+    night = night_of(landing)
+    derived = derive(night, load_landing(night))
+    assert derived.cohort["patient_id"].to_list() == ["P1", "P3"]
+    assert derived.left_out["rule"].to_list() == ["counts_end_with_the_patients_life"]
+
+
 def test_a_patient_whose_dates_contradict_each_other_is_left_out_and_told(landing: Path):
     load(landing)
     late = patient("P3", rt_start="2025-12-01", rt_end="2025-12-20")

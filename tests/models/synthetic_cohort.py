@@ -155,6 +155,7 @@ def _add_course_of_asl(patients: pl.DataFrame, rng: np.random.Generator) -> pl.D
     return patients.with_columns(
         asl_onset_months=pl.when(pl.Series(has_asl)).then(pl.Series(onset / DAYS_A_MONTH)),
         recovery_months=pl.when(pl.Series(is_seen)).then(pl.Series(recovery / DAYS_A_MONTH)),
+        last_count_months=pl.min_horizontal("os_months", 6.0),
     )
 
 

@@ -32,6 +32,7 @@ COHORT = Table(
         number(
             "recovery_months", "Months from the start of RT to the first count above 1,000 after ASL began"
         ),
+        number("last_count_months", "Months from the start of RT to the last count"),
         number("pre_rt_il7_pg_ml", "IL-7 before RT"),
         number("post_rt_il7_pg_ml", "IL-7 at the end of RT"),
         text(
