@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.study.assumptions import check_assumptions, list_influential
+from models.study.assumptions import check_assumptions
 from models.study.competing_risks import estimate_competing_risks
 from models.study.correlations import correlate_il7_with_counts
 from models.study.counts import follow_counts
@@ -28,6 +28,7 @@ from models.study.survival import describe_follow_up, estimate_survival
 from models.study.tables import compare_il7_groups, describe_asl_by_il7_group, describe_cohort
 from models.study.ties import compare_ties
 from models.study.toxicities import describe_toxicities
+from transforms.schemas import INFLUENTIAL_PATIENTS
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,12 @@ def estimate_study(data: StudyData, options: StudyOptions = DEFAULTS) -> StudyRe
         *compare_ties(cohort, cox_os),
         *competing.rows,
         *tell_missing(cohort, COX_OS, LOGIT_ASL),
-        *(row for selected in (cox_os, logit_asl) for row in _guard_model(cohort, selected, options)),
     ]
+    influential = [INFLUENTIAL_PATIENTS.polars_schema.to_frame()]
+    for selected in (cox_os, logit_asl):
+        assumptions = check_assumptions(selected, options)
+        guards += [*assumptions.rows, *_guard_model(cohort, selected, options)]
+        influential.append(assumptions.influential)
     rows = [
         *state_censoring(add_false_discovery_rates([*of_the_study, *guards]), cohort),
         *count_censored_il7(cohort),
@@ -99,14 +104,13 @@ def estimate_study(data: StudyData, options: StudyOptions = DEFAULTS) -> StudyRe
         numbers_at_risk=survival.numbers_at_risk,
         incidence_curves=competing.curves,
         roc_points=roc.points,
-        influential_patients=list_influential((cox_os, logit_asl), options.ties),
+        influential_patients=pl.concat(influential),
     )
 
 
 def _guard_model(cohort: pl.DataFrame, selected: SelectedModel, options: StudyOptions) -> list[Row]:
     """What stands beside a model of the study, and never in its place."""
     return [
-        *check_assumptions(selected, options),
         *guard_small_samples(cohort, selected, options),
         *tell_selection_stability(selected, options),
         *impute(cohort, selected, options),

@@ -5,7 +5,8 @@ Here: the rows of the checks, and whose data the models lean on. Not here: the c
 `models.study.analyses`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -53,10 +54,19 @@ OF_INFLUENCE = (
 MeasuredInfluence = CoxInfluence | LogisticInfluence
 
 
-def check_assumptions(selected: SelectedModel, options: StudyOptions) -> list[Row]:
+@dataclass(frozen=True, eq=False)
+class Assumptions:
+    """The rows of the checks, and whose data the model leans on (`schemas.INFLUENTIAL_PATIENTS`)."""
+
+    rows: list[Row]
+    influential: pl.DataFrame
+
+
+def check_assumptions(selected: SelectedModel, options: StudyOptions) -> Assumptions:
     """Return the rows of `proportional_hazards` (of Cox's model), `functional_form` and `influence`."""
     hazards = _tell_hazards(selected, options.ties) if has_durations(selected.regression) else []
-    return [*hazards, *_tell_forms(selected, options.ties), *_tell_influence(selected, options.ties)]
+    influence, influential = _judge_influence(selected, options.ties)
+    return Assumptions([*hazards, *_tell_forms(selected, options.ties), *influence], influential)
 
 
 def _tell_hazards(selected: SelectedModel, ties: Ties) -> list[Row]:
@@ -89,9 +99,7 @@ def _found_test(test: ModelTest, selected: SelectedModel, definition: str) -> Fi
 
 
 def _found(selected: SelectedModel, numbers: Mapping[str, float | None], definition: str) -> Finding:
-    outcome = selected.outcome
-    n_events = int(outcome[selected.regression.outcome[-1]].sum())
-    return Finding(numbers, definition, n=outcome.height, events=n_events)
+    return Finding(numbers, definition, n=selected.outcome.height, events=selected.n_events)
 
 
 def _tell_forms(selected: SelectedModel, ties: Ties) -> list[Row]:
@@ -118,16 +126,19 @@ def _found_form(selected: SelectedModel, word: str, ties: Ties) -> Finding:
     return _found_test(test, selected, f"{OF_FORM}. {selected.regression.told(ties)}")
 
 
-def _tell_influence(selected: SelectedModel, ties: Ties) -> list[Row]:
+def _judge_influence(selected: SelectedModel, ties: Ties) -> tuple[list[Row], pl.DataFrame]:
+    """The rows of `influence` and the influential patients; without a model its reason, and nobody."""
     topic = partial(Topic, "influence", selected.regression.analysis)
+    nobody = INFLUENTIAL_PATIENTS.polars_schema.to_frame()
     try:
         measured = _measure(selected, ties)
     except NotEstimableError as reason:
-        return tell_failure(topic("model"), INFLUENCE, reason)
+        return tell_failure(topic("model"), INFLUENCE, reason), nobody
     rows: list[Row] = []
     for influence in measured.coefficients:
         rows += tell(topic(influence.name), INFLUENCE, partial(_found_influence, influence, selected, ties))
-    return rows
+    patients = [_influential(selected, measured, place) for place in range(len(measured.coefficients))]
+    return rows, pl.concat([nobody, *patients])
 
 
 def _measure(selected: SelectedModel, ties: Ties) -> MeasuredInfluence:
@@ -144,18 +155,6 @@ def _found_influence(influence: Influence, selected: SelectedModel, ties: Ties) 
     found = _found(selected, numbers, f"{definition}. {selected.regression.told(ties)}")
     reasons = dict.fromkeys(INFLUENCE, influence.reason or "")
     return Finding(found.numbers, found.definition, n=found.n, events=found.events, reasons=reasons)
-
-
-def list_influential(models: Iterable[SelectedModel], ties: Ties) -> pl.DataFrame:
-    """Return the patients on whom the models lean, as `schemas.INFLUENTIAL_PATIENTS`."""
-    frames = [INFLUENTIAL_PATIENTS.polars_schema.to_frame()]
-    for selected in models:
-        try:
-            measured = _measure(selected, ties)
-        except NotEstimableError:
-            continue
-        frames += [_influential(selected, measured, place) for place in range(len(measured.coefficients))]
-    return pl.concat(frames)
 
 
 def _influential(selected: SelectedModel, measured: MeasuredInfluence, place: int) -> pl.DataFrame:

@@ -140,7 +140,7 @@ class _Imputation:
     @cached_property
     def n_events(self) -> int:
         """How many have the event or the outcome."""
-        return int(self.patients[self.regression.outcome[-1]].sum())
+        return self.regression.count_events(self.patients)
 
     def complete_degrees_of_freedom(self, n_variables: int) -> float:
         """What complete data would leave, counted as R's mice does: from events for Cox's model."""

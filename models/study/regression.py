@@ -100,7 +100,7 @@ def _itself(finding: Finding) -> Finding:
 
 def _tell_model(selected: SelectedModel, options: StudyOptions, *, n_patients: int) -> list[Row]:
     regression, outcome = selected.regression, selected.outcome
-    n_events = int(outcome[regression.outcome[-1]].sum())
+    n_events = selected.n_events
     n_retained, n_candidates = len(selected.retained), selected.covariates.width - len(selected.set_aside)
     numbers = {
         "n": outcome.height,
@@ -141,7 +141,7 @@ def _numbers_of_fit(fit: ModelFit | None) -> dict[str, float | None]:
 def _tell_set_aside(selected: SelectedModel) -> list[Row]:
     regression = selected.regression
     rows: list[Row] = []
-    n, n_events = selected.outcome.height, int(selected.outcome[regression.outcome[-1]].sum())
+    n, n_events = selected.outcome.height, selected.n_events
     for name, reason in selected.set_aside.items():
         topic = Topic(f"{regression.analysis}_elimination", "set_aside", name)
         statistics = (regression.ratio, "p")
@@ -158,7 +158,7 @@ def _tell_set_aside(selected: SelectedModel) -> list[Row]:
 
 def _tell_steps(selected: SelectedModel, options: StudyOptions) -> list[Row]:
     regression, outcome = selected.regression, selected.outcome
-    n_events = int(outcome[regression.outcome[-1]].sum())
+    n_events = selected.n_events
     removed_by = REMOVED_BY[options.removal_test].removeprefix("the largest ")
     rows: list[Row] = []
     for step in selected.elimination.steps if selected.elimination else ():

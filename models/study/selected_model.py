@@ -52,6 +52,10 @@ class Regression:
         """What each coefficient tells."""
         return (self.ratio, "ci_low", "ci_high", "p", "coefficient", "standard_error", "z")
 
+    def count_events(self, outcome: pl.DataFrame) -> int:
+        """Return how many of the rows with this regression's outcome columns have the event."""
+        return int(outcome[self.outcome[-1]].sum())
+
     def told(self, ties: Ties) -> str:
         """Return the method in words."""
         return self.method.format(ties=TIES[ties])
@@ -107,6 +111,11 @@ class SelectedModel:
     elimination: Elimination[ModelFit] | None
     set_aside: dict[str, NotEstimableError]
     reason: NotEstimableError | None = None
+
+    @property
+    def n_events(self) -> int:
+        """How many of these patients have the event or the outcome."""
+        return self.regression.count_events(self.outcome)
 
     @property
     def retained(self) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def _tell_model(selected: SelectedModel, found: SelectionStability, options: Stu
 
 def _found(selected: SelectedModel, numbers: dict[str, float | None], definition: str) -> Finding:
     outcome = selected.outcome
-    n_events = int(outcome[selected.regression.outcome[-1]].sum())
+    n_events = selected.n_events
     reasons = {**dict.fromkeys((*INCLUSION, *MODEL), NONE_CONVERGED), "calibration_slope": NO_SLOPE}
     return Finding(numbers, definition, n=outcome.height, events=n_events, reasons=reasons)
 

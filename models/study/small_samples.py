@@ -122,7 +122,7 @@ def _found_separation(regression: Regression, covariates: pl.DataFrame, outcome:
     _refuse_many(outcome.height)
     parting = _separating(regression, covariates, outcome)
     by = f". Parted by: {', '.join(parting)}" if parting else ""
-    n_events = int(outcome[regression.outcome[-1]].sum())
+    n_events = regression.count_events(outcome)
     return Finding(
         {"is_separated": float(bool(parting))}, f"{OF_SEPARATION}{by}", n=outcome.height, events=n_events
     )
@@ -206,7 +206,7 @@ def _found(
         "coefficient": profile.estimate,
     }
     reasons = dict.fromkeys(("ci_low", "ci_high"), profile.reason or "")
-    n_events = int(outcome[regression.outcome[-1]].sum())
+    n_events = regression.count_events(outcome)
     # The method's last words are Wald's, which this is not.
     method = regression.told(ties).replace(", Wald's p and 95 % interval", "")
     definition = f"{meaning}{guard.told}. {method}"

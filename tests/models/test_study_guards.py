@@ -9,7 +9,7 @@ import pytest
 
 from models.firth import fit_firth_logistic
 from models.study import small_samples
-from models.study.assumptions import check_assumptions, list_influential
+from models.study.assumptions import check_assumptions
 from models.study.regression import tell_regression
 from models.study.rows import frame_of
 from models.study.selected_model import COX_OS, LOGIT_ASL, select_model
@@ -93,19 +93,21 @@ def test_beyond_many_patients_the_small_sample_guards_say_that_they_are_not_made
 
 
 def test_the_hazards_of_what_stays_are_tested_one_by_one_and_together():
-    rows = frame_of(check_assumptions(selected(), QUICK)).filter(analysis="proportional_hazards")
+    rows = frame_of(check_assumptions(selected(), QUICK).rows).filter(analysis="proportional_hazards")
     assert set(rows["variable"]) == {*selected().retained, "global"}
     together = found(rows, variable="global")
     assert together["degrees_of_freedom"] == len(selected().retained)
 
 
 def test_a_logistic_model_has_no_hazards_to_test():
-    rows = frame_of(check_assumptions(selected(COHORT, LOGIT_ASL), QUICK))
+    rows = frame_of(check_assumptions(selected(COHORT, LOGIT_ASL), QUICK).rows)
     assert set(rows["analysis"]) == {"functional_form", "influence"}
 
 
 def test_only_measured_variables_are_asked_for_their_form():
-    rows = frame_of(check_assumptions(selected(COHORT, LOGIT_ASL), QUICK)).filter(analysis="functional_form")
+    rows = frame_of(check_assumptions(selected(COHORT, LOGIT_ASL), QUICK).rows).filter(
+        analysis="functional_form"
+    )
     assert set(rows["variable"]) == {
         "afp_per_ng_ml",
         "pivka_ii_per_mau_ml",
@@ -117,7 +119,7 @@ def test_only_measured_variables_are_asked_for_their_form():
 
 
 def test_a_ratio_lies_between_those_without_one_patient():
-    rows = frame_of(check_assumptions(selected(), QUICK)).filter(analysis="influence")
+    rows = frame_of(check_assumptions(selected(), QUICK).rows).filter(analysis="influence")
     fit = selected().require_fit()
     for coefficient in fit.coefficients:
         of = found(rows, variable=coefficient.name)
@@ -125,20 +127,21 @@ def test_a_ratio_lies_between_those_without_one_patient():
 
 
 def test_the_influential_are_patients_of_the_cohort_above_the_limit():
-    rows = list_influential((selected(), selected(COHORT, LOGIT_ASL)), "efron")
+    models = (selected(), selected(COHORT, LOGIT_ASL))
+    rows = pl.concat(check_assumptions(one, QUICK).influential for one in models)
     assert rows.schema == INFLUENTIAL_PATIENTS.polars_schema
     assert rows.join(COHORT, on=["site", "patient_id"], how="anti").is_empty()
     assert (rows["dfbetas"].abs() > 2 / math.sqrt(98)).all()
-    counted = frame_of(check_assumptions(selected(), QUICK)).filter(statistic="n_influential")
+    counted = frame_of(check_assumptions(selected(), QUICK).rows).filter(statistic="n_influential")
     assert rows.filter(analysis="cox_os").height == counted["value"].sum()
 
 
 def test_without_a_model_there_is_a_reason_and_nobody_influential():
     nobody = COHORT.with_columns(has_died=pl.lit(value=False))
-    rows = frame_of(check_assumptions(selected(nobody), QUICK))
+    rows = frame_of(check_assumptions(selected(nobody), QUICK).rows)
     assert rows["value"].null_count() == rows.height
     assert rows["definition"].str.contains("no events among 98 patients").all()
-    assert list_influential((selected(nobody),), "efron").is_empty()
+    assert check_assumptions(selected(nobody), QUICK).influential.is_empty()
 
 
 def test_both_rules_for_ties_stand_side_by_side():
